@@ -1,1 +1,83 @@
-fn main(){}
+//! `cargo xtask …`: everything that is more than one cargo command.
+//!
+//! One file per command; `wasm/` finds the compiler for the component, `servers/` the FTP servers of the
+//! tests, `apt` reads Debian's packages without installing any, `process` runs other programs.
+
+mod apt;
+mod build;
+mod demo;
+mod lint;
+mod process;
+mod servers;
+mod test;
+mod wasm;
+mod workspace;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::workspace::Workspace;
+
+/// Builds, shows, tests and checks the FTP connector and its host.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", after_help = ENVIRONMENT)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const ENVIRONMENT: &str = "\
+Environment:
+  WASM_TOOLCHAIN=rustup|debian  use only this source of the wasm32-wasip2 toolchain
+                                (default: installed, then rustup, then Debian packages)
+  CI                            when set, a server that is missing is a failure";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build dist/ftp.wasm (the connector), then target/release/flowhost (the host, which embeds it)
+    Build,
+    /// Build what is missing or out of date and run `flowhost demo`
+    Demo {
+        /// Passed to `flowhost demo`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Get the servers, build, and run every test in the release profile
+    Test {
+        /// Passed to `cargo test`, such as a test's name or `-- --nocapture`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Check format, lints, docs and dependencies (licences, sources, bans, advisories)
+    Lint,
+    /// Get the FTP servers of the tests into target/servers; none is installed on the machine
+    Servers,
+    /// Find or get the wasm32-wasip2 toolchain and say which one it is
+    Toolchain,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments.command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    let workspace = Workspace::find()?;
+    match command {
+        Command::Build => build::run(&workspace)?,
+        Command::Demo { arguments } => return demo::run(&workspace, &arguments),
+        Command::Test { arguments } => test::run(&workspace, &arguments)?,
+        Command::Lint => lint::run(&workspace)?,
+        Command::Servers => servers::run(&workspace)?,
+        Command::Toolchain => println!("{}", wasm::toolchain(&workspace)?),
+    }
+    Ok(ExitCode::SUCCESS)
+}
