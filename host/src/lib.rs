@@ -1,1 +1,30 @@
+//! **flowhost**, the reference host for connectors: it loads a connector's component, checks it against
+//! the contract, and runs its endpoints inside flows.
+//!
+//! # The tour
+//!
+//! - [`engine`]: what a process has once: the wasm engine, the linker, compiled components.
+//! - [`component`]: a loaded [`Connector`](component::Connector): its descriptor and endpoints, found by type.
+//! - [`instance`]: a live connector within one run. [`imports`] holds what it may call, one file an
+//!   interface; [`policy`] says what it may reach and how much it may use.
+//! - [`payload`], [`state`]: what moves through a run, and where its bytes are meanwhile.
+//! - [`flow`]: flow files, templates, steps, and the runner.
+//! - [`demo`]: an embedded FTP server and HTTP receiver, and the three flows that must always work.
+//! - [`contract`], [`failure`], [`event`]: the words, the ways to fail, and what a run tells.
 
+mod bindings;
+pub mod component;
+pub mod contract;
+pub mod demo;
+pub mod engine;
+pub mod event;
+pub mod failure;
+pub mod flow;
+pub mod imports;
+pub mod instance;
+pub mod payload;
+pub mod policy;
+pub mod state;
+
+/// The FTP connector's component, as built with this host.
+pub const FTP_COMPONENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/ftp.wasm"));

@@ -1,0 +1,14 @@
+//! Embeds the FTP connector: the program alone must know it.
+
+use std::path::Path;
+use std::{env, fs};
+
+fn main() {
+    let component = Path::new(env!("CARGO_MANIFEST_DIR")).join("../dist/ftp.wasm");
+    println!("cargo::rerun-if-changed={}", component.display());
+    let out = env::var_os("OUT_DIR").map(|folder| Path::new(&folder).join("ftp.wasm"));
+    match out.map(|out| fs::copy(&component, out)) {
+        Some(Ok(_)) => {}
+        _ => println!("cargo::error=dist/ftp.wasm is not there yet: run `cargo xtask build`, which builds it first"),
+    }
+}

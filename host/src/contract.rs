@@ -1,0 +1,60 @@
+//! The words of the contract (`wit/connector/types.wit`, `connector.wit`) for the rest of the host.
+
+use crate::bindings;
+
+pub use bindings::exports::flow::connector::connector::{
+    CheckStatus, CheckStep, Descriptor, Direction, Egress, Endpoint,
+};
+pub use bindings::flow::connector::context::LogLevel;
+pub use bindings::flow::connector::exchange::Outcome;
+pub use bindings::flow::connector::types::{Call, Effect, Error, ErrorKind, Metadata, Retry, Summary};
+
+/// The version of `flow:connector` that this host implements.
+pub const CONTRACT_VERSION: &str = "0.1.0";
+
+impl ErrorKind {
+    /// The kind's name as the contract writes it, for example `not-found`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::InvalidSettings => "invalid-settings",
+            Self::Authentication => "authentication",
+            Self::Permission => "permission",
+            Self::NotFound => "not-found",
+            Self::Conflict => "conflict",
+            Self::Unreachable => "unreachable",
+            Self::Timeout => "timeout",
+            Self::Busy => "busy",
+            Self::Tls => "tls",
+            Self::Protocol => "protocol",
+            Self::Data => "data",
+            Self::DeniedByHost => "denied-by-host",
+            Self::Cancelled => "cancelled",
+            Self::Unsupported => "unsupported",
+            Self::Internal => "internal",
+        }
+    }
+}
+
+impl Error {
+    /// An error of the host's own side of the exchange: nothing was done, and trying again does not help.
+    #[must_use]
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), code: None, retry: Retry::Never, effect: Effect::None, details: None }
+    }
+
+    /// The JSON Pointer of the setting to change, where the error names one (`details.field`).
+    #[must_use]
+    pub fn field(&self) -> Option<String> {
+        let details: serde_json::Value = serde_json::from_str(self.details.as_deref()?).ok()?;
+        Some(details.get("field")?.as_str()?.to_owned())
+    }
+}
+
+impl Metadata {
+    /// The value of an attribute.
+    #[must_use]
+    pub fn attribute(&self, name: &str) -> Option<&str> {
+        self.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}

@@ -1,0 +1,440 @@
+//! `flow:connector/exchange`: payloads between the flow and a connector.
+
+use super::State;
+use crate::bindings::flow::connector::exchange::{
+    Host, HostReader, HostWriter, Offer, Outcome,
+};
+use crate::contract::{Effect, Error, ErrorKind, Metadata, Retry};
+use crate::event::{Event, Events};
+use crate::payload::Payload;
+use crate::state::spool::{BodyReader, BodyWriter, Spool, SpoolError};
+use bytes::Bytes;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use wasmtime::component::Resource;
+use wasmtime_wasi::p2::{
+    DynInputStream, DynOutputStream, InputStream, OutputStream, Pollable, StreamError, StreamResult,
+};
+
+/// How much a guest may hand over in one write. WASI's sockets give at most 64 KiB a read, so more is of no use.
+const WRITE_PERMIT: usize = 64 * 1024;
+
+/// The largest chunk of a body that a guest gets in one read.
+const READ_CHUNK: usize = 64 * 1024;
+
+/// A payload to hand to a connector, with the endpoint's options for it.
+#[derive(Debug, Clone)]
+pub struct Incoming {
+    /// The payload.
+    pub payload: Payload,
+    /// The endpoint's options with the templates filled in, JSON text.
+    pub options: String,
+}
+
+/// What one call of an endpoint takes and gives. It is kept over the tries of the same call, so that what was
+/// accepted in one try is skipped in the next.
+#[derive(Debug)]
+pub struct Exchange {
+    /// Payloads to hand in. What is left after the call was not touched.
+    pub inbox: VecDeque<Incoming>,
+    /// Where bodies are stored.
+    pub spool: Arc<Spool>,
+    /// Payloads that the connector made and the flow accepted.
+    pub accepted: Vec<Payload>,
+    /// Payloads that were handed in, and what became of each.
+    pub settled: Vec<(Incoming, Outcome)>,
+    /// Payloads that were begun and given up, and not accepted later.
+    pub aborted: Vec<(Metadata, Error)>,
+    /// Offers answered with `skip`.
+    pub skipped: u64,
+    seen: HashSet<(String, Option<String>)>,
+}
+
+impl Exchange {
+    /// An exchange that hands in these payloads.
+    pub fn new(spool: Arc<Spool>, inbox: impl IntoIterator<Item = Incoming>) -> Self {
+        Self {
+            inbox: inbox.into_iter().collect(),
+            spool,
+            accepted: Vec::new(),
+            settled: Vec::new(),
+            aborted: Vec::new(),
+            skipped: 0,
+            seen: HashSet::new(),
+        }
+    }
+}
+
+/// The exchange of the call that runs now, if one does: `describe`, `plan` and `check` have none.
+#[derive(Default)]
+pub(crate) struct Desk {
+    pub(crate) exchange: Option<Exchange>,
+    pub(crate) limits: DeskLimits,
+    /// Readers handed out and not settled, by their handle.
+    open: HashMap<u32, Incoming>,
+}
+
+/// The limits that `begin` checks.
+#[derive(Default, Clone, Copy)]
+pub(crate) struct DeskLimits {
+    pub(crate) payloads: u64,
+    pub(crate) metadata: usize,
+}
+
+impl Desk {
+    /// Ends a call. Readers that the guest still holds were not settled: their effect is unknown.
+    pub(crate) fn close(&mut self) -> Option<Exchange> {
+        let mut exchange = self.exchange.take()?;
+        for (_, incoming) in self.open.drain() {
+            exchange.settled.push((incoming, Outcome::Fail(unsettled())));
+        }
+        Some(exchange)
+    }
+}
+
+fn unsettled() -> Error {
+    Error {
+        effect: Effect::Unknown,
+        ..Error::new(ErrorKind::Internal, "the connector took the payload and did not say what became of it")
+    }
+}
+
+fn cancelled() -> Error {
+    Error::new(ErrorKind::Cancelled, "the run is being cancelled")
+}
+
+impl From<&SpoolError> for Error {
+    fn from(error: &SpoolError) -> Self {
+        let kind = match error {
+            SpoolError::Quota { .. } => ErrorKind::DeniedByHost,
+            SpoolError::Disk { .. } => ErrorKind::Data,
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
+/// A payload on its way in: behind the guest's `writer` handle.
+pub struct Writer {
+    metadata: Metadata,
+    sink: Arc<Mutex<Sink>>,
+    opened: bool,
+}
+
+/// The bytes of a payload on its way in, shared by the writer and its stream.
+struct Sink {
+    writer: Option<BodyWriter>,
+    failure: Option<Error>,
+    meter: Meter,
+}
+
+impl Writer {
+    fn sink(&self) -> MutexGuard<'_, Sink> {
+        self.sink.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stores the body, if it is whole.
+    fn store(&self) -> Result<Payload, Error> {
+        let mut sink = self.sink();
+        if let Some(failure) = sink.failure.take() {
+            return Err(failure);
+        }
+        let Some(writer) = sink.writer.take() else {
+            return Err(Error::new(ErrorKind::Internal, "the payload was finished before"));
+        };
+        let length = writer.len();
+        let mut metadata = self.metadata.clone();
+        if let Some(size) = metadata.size.filter(|size| *size != length) {
+            let message = format!("the body has {length} bytes, and its metadata said {size}");
+            return Err(Error { retry: Retry::Backoff, ..Error::new(ErrorKind::Data, message) });
+        }
+        metadata.size = Some(length);
+        let body = writer.finish().map_err(|error| Error::from(&error))?;
+        sink.meter.finish();
+        Ok(Payload { metadata, body: Some(body) })
+    }
+}
+
+/// A payload that was handed in: behind the guest's `reader` handle. The payload itself is at the desk.
+pub struct Reader(());
+
+/// Tells the bytes of one body, at most a few times a second.
+struct Meter {
+    events: Events,
+    step: String,
+    payload: String,
+    done: u64,
+    total: Option<u64>,
+    last: Instant,
+}
+
+impl Meter {
+    const PERIOD: Duration = Duration::from_millis(100);
+
+    fn add(&mut self, bytes: usize) {
+        self.done += bytes as u64;
+        if self.last.elapsed() >= Self::PERIOD {
+            self.last = Instant::now();
+            self.send();
+        }
+    }
+
+    fn finish(&self) {
+        self.send();
+    }
+
+    fn send(&self) {
+        self.events.send(&Event::Bytes {
+            step: self.step.clone(),
+            payload: self.payload.clone(),
+            done: self.done,
+            total: self.total,
+        });
+    }
+}
+
+/// The stream that takes a body. Writing goes straight to the spool: memory or the page cache.
+struct SinkStream(Arc<Mutex<Sink>>);
+
+#[async_trait::async_trait]
+impl Pollable for SinkStream {
+    async fn ready(&mut self) {}
+}
+
+impl OutputStream for SinkStream {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        let mut sink = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(writer) = &mut sink.writer else { return Err(StreamError::Closed) };
+        if let Err(error) = writer.write(&bytes) {
+            sink.failure = Some(Error::from(&error));
+            // The bytes so far are of no use; their room may be somebody else's.
+            sink.writer = None;
+            return Err(StreamError::LastOperationFailed(wasmtime::Error::msg(error.to_string())));
+        }
+        sink.meter.add(bytes.len());
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        let sink = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if sink.writer.is_some() { Ok(WRITE_PERMIT) } else { Err(StreamError::Closed) }
+    }
+}
+
+/// The stream that gives a body.
+struct SourceStream {
+    reader: BodyReader,
+    meter: Meter,
+}
+
+#[async_trait::async_trait]
+impl Pollable for SourceStream {
+    async fn ready(&mut self) {}
+}
+
+#[async_trait::async_trait]
+impl InputStream for SourceStream {
+    fn read(&mut self, size: usize) -> StreamResult<Bytes> {
+        if size == 0 {
+            return Ok(Bytes::new());
+        }
+        let chunk = self
+            .reader
+            .next_chunk(size.min(READ_CHUNK))
+            .map_err(|error| StreamError::LastOperationFailed(error.into()))?;
+        if chunk.is_empty() {
+            self.meter.finish();
+            return Err(StreamError::Closed);
+        }
+        self.meter.add(chunk.len());
+        Ok(chunk)
+    }
+}
+
+impl State {
+    fn meter(&self, metadata: &Metadata) -> Meter {
+        Meter {
+            events: self.context.events.clone(),
+            step: self.context.step.clone(),
+            payload: metadata.name.clone().unwrap_or_else(|| metadata.id.clone()),
+            done: 0,
+            total: metadata.size,
+            last: Instant::now(),
+        }
+    }
+
+    fn give_up(&mut self, metadata: Metadata, reason: Error) {
+        if let Some(exchange) = &mut self.desk.exchange {
+            exchange.aborted.retain(|(other, _)| other.id != metadata.id);
+            exchange.aborted.push((metadata, reason));
+        }
+    }
+}
+
+fn metadata_bytes(metadata: &Metadata) -> usize {
+    let texts = [&metadata.version, &metadata.name, &metadata.content_type];
+    metadata.id.len()
+        + texts.into_iter().flatten().map(String::len).sum::<usize>()
+        + metadata.attributes.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>()
+}
+
+impl Host for State {
+    fn begin(&mut self, metadata: Metadata) -> wasmtime::Result<Result<Offer, Error>> {
+        if self.context.cancel.is_cancelled() {
+            return Ok(Err(cancelled()));
+        }
+        let limits = self.desk.limits;
+        if metadata.id.is_empty() {
+            return Ok(Err(Error::new(ErrorKind::InvalidSettings, "the payload's id is empty")));
+        }
+        let bytes = metadata_bytes(&metadata);
+        if bytes > limits.metadata {
+            let message = format!("the payload's metadata has {bytes} bytes; the host's limit is {}", limits.metadata);
+            return Ok(Err(Error::new(ErrorKind::InvalidSettings, message)));
+        }
+        let meter = self.meter(&metadata);
+        let Some(exchange) = &mut self.desk.exchange else { return Ok(Ok(Offer::Stop)) };
+        if exchange.seen.contains(&(metadata.id.clone(), metadata.version.clone())) {
+            exchange.skipped += 1;
+            return Ok(Ok(Offer::Skip));
+        }
+        if exchange.accepted.len() as u64 >= limits.payloads {
+            let message = format!("the call made {} payloads, which is the host's limit", limits.payloads);
+            return Ok(Err(Error::new(ErrorKind::DeniedByHost, message)));
+        }
+        let sink = Sink { writer: Some(exchange.spool.writer()), failure: None, meter };
+        let writer = Writer { metadata, sink: Arc::new(Mutex::new(sink)), opened: false };
+        Ok(Ok(Offer::Accept(self.table.push(writer)?)))
+    }
+
+    fn next(&mut self) -> wasmtime::Result<Result<Option<Resource<Reader>>, Error>> {
+        if self.context.cancel.is_cancelled() {
+            return Ok(Err(cancelled()));
+        }
+        let Some(incoming) = self.desk.exchange.as_mut().and_then(|exchange| exchange.inbox.pop_front()) else {
+            return Ok(Ok(None));
+        };
+        let reader = self.table.push(Reader(()))?;
+        self.desk.open.insert(reader.rep(), incoming);
+        Ok(Ok(Some(reader)))
+    }
+}
+
+impl HostWriter for State {
+    fn body(&mut self, writer: Resource<Writer>) -> wasmtime::Result<Resource<DynOutputStream>> {
+        let writer = self.table.get_mut(&writer)?;
+        if std::mem::replace(&mut writer.opened, true) {
+            wasmtime::bail!("the connector asked twice for the body of one writer");
+        }
+        let stream: DynOutputStream = Box::new(SinkStream(Arc::clone(&writer.sink)));
+        Ok(self.table.push(stream)?)
+    }
+
+    fn finish(&mut self, writer: Resource<Writer>) -> wasmtime::Result<Result<(), Error>> {
+        let writer = self.table.delete(writer)?;
+        if self.context.cancel.is_cancelled() {
+            self.give_up(writer.metadata, cancelled());
+            return Ok(Err(cancelled()));
+        }
+        match writer.store() {
+            Ok(payload) => {
+                let Some(exchange) = &mut self.desk.exchange else {
+                    wasmtime::bail!("a writer outlived its call");
+                };
+                exchange.aborted.retain(|(other, _)| other.id != payload.metadata.id);
+                exchange.seen.insert((payload.metadata.id.clone(), payload.metadata.version.clone()));
+                self.context.events.send(&Event::PayloadDone {
+                    step: self.context.step.clone(),
+                    payload: payload.label().to_owned(),
+                    bytes: payload.metadata.size.unwrap_or(0),
+                    attributes: payload.metadata.attributes.clone(),
+                });
+                exchange.accepted.push(payload);
+                Ok(Ok(()))
+            }
+            Err(error) => {
+                self.give_up(writer.metadata, error.clone());
+                Ok(Err(error))
+            }
+        }
+    }
+
+    fn abort(&mut self, writer: Resource<Writer>, reason: Error) -> wasmtime::Result<()> {
+        let writer = self.table.delete(writer)?;
+        self.give_up(writer.metadata, reason);
+        Ok(())
+    }
+
+    fn drop(&mut self, writer: Resource<Writer>) -> wasmtime::Result<()> {
+        // Taken out of the table by `finish` or `abort`, unless the guest let it fall.
+        if let Ok(writer) = self.table.delete(writer) {
+            self.give_up(writer.metadata, unsettled());
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    fn incoming(&self, reader: &Resource<Reader>) -> wasmtime::Result<&Incoming> {
+        let incoming = self.desk.open.get(&reader.rep());
+        incoming.ok_or_else(|| wasmtime::Error::msg("the reader was settled before"))
+    }
+}
+
+impl HostReader for State {
+    fn metadata(&mut self, reader: Resource<Reader>) -> wasmtime::Result<Metadata> {
+        Ok(self.incoming(&reader)?.payload.metadata.clone())
+    }
+
+    fn options(&mut self, reader: Resource<Reader>) -> wasmtime::Result<String> {
+        Ok(self.incoming(&reader)?.options.clone())
+    }
+
+    fn body(&mut self, reader: Resource<Reader>) -> wasmtime::Result<Result<Option<Resource<DynInputStream>>, Error>> {
+        let payload = &self.incoming(&reader)?.payload;
+        let Some(body) = &payload.body else { return Ok(Ok(None)) };
+        let stream = match body.open() {
+            Ok(reader) => SourceStream { reader, meter: self.meter(&payload.metadata) },
+            Err(error) => {
+                let message = format!("the spooled body cannot be read: {error}");
+                return Ok(Err(Error::new(ErrorKind::Internal, message)));
+            }
+        };
+        let stream: DynInputStream = Box::new(stream);
+        Ok(Ok(Some(self.table.push(stream)?)))
+    }
+
+    fn settle(&mut self, reader: Resource<Reader>, outcome: Outcome) -> wasmtime::Result<()> {
+        let handle = reader.rep();
+        self.table.delete(reader)?;
+        let Some(incoming) = self.desk.open.remove(&handle) else {
+            wasmtime::bail!("the reader was settled before");
+        };
+        let outcome = match outcome {
+            Outcome::Pass(metadata) if metadata.id != incoming.payload.metadata.id => {
+                let message = "the connector passed the payload on under another id";
+                Outcome::Fail(Error { effect: Effect::Unknown, ..Error::new(ErrorKind::Internal, message) })
+            }
+            outcome => outcome,
+        };
+        if let Some(exchange) = &mut self.desk.exchange {
+            exchange.settled.push((incoming, outcome));
+        }
+        Ok(())
+    }
+
+    fn drop(&mut self, reader: Resource<Reader>) -> wasmtime::Result<()> {
+        let handle = reader.rep();
+        if self.table.delete(reader).is_ok()
+            && let Some(incoming) = self.desk.open.remove(&handle)
+            && let Some(exchange) = &mut self.desk.exchange
+        {
+            exchange.settled.push((incoming, Outcome::Fail(unsettled())));
+        }
+        Ok(())
+    }
+}

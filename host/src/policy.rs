@@ -1,0 +1,268 @@
+//! Who may be reached, and how much may be used.
+//!
+//! A connector reaches what its `plan` asked for, and nothing else: names are resolved by the host once and
+//! pinned, connections go to those addresses and ports only, and listening needs a plan of its own.
+
+use crate::contract::{Direction, Egress};
+use crate::event::{Event, Events};
+use std::collections::{HashMap, HashSet};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use wasmtime::{StoreLimits, StoreLimitsBuilder};
+use wasmtime_wasi::sockets::SocketAddrUse;
+
+/// How much one live connector may use.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Bytes of linear memory.
+    pub memory: usize,
+    /// Entries of the handle table: sockets, streams, payloads.
+    pub handles: usize,
+    /// Payloads that one call may make.
+    pub payloads: u64,
+    /// Bytes of one payload's metadata.
+    pub metadata: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        // Generous for an FTP connector, which needs about 2 MiB and some ten handles, and still small
+        // enough to run hundreds of them in one process.
+        Self { memory: 256 * 1024 * 1024, handles: 1_000, payloads: 1_000_000, metadata: 10 * 1024 }
+    }
+}
+
+impl Limits {
+    pub(crate) fn store_limits(&self) -> StoreLimits {
+        StoreLimitsBuilder::new()
+            .memory_size(self.memory)
+            .memories(1)
+            .tables(4)
+            .table_elements(100_000)
+            .instances(40)
+            .trap_on_grow_failure(false)
+            .build()
+    }
+}
+
+/// What a name lookup gives.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Lookup {
+    /// The name's pinned addresses.
+    Addresses(Vec<IpAddr>),
+    /// The name is in the plan and does not resolve.
+    Unknown,
+    /// The name is not in the plan.
+    Denied,
+}
+
+/// What one live connector may reach. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Reach(Arc<Mutex<Granted>>);
+
+struct Granted {
+    events: Events,
+    names: HashMap<String, Vec<IpAddr>>,
+    rules: HashSet<Rule>,
+    /// Addresses that were reached by a primary rule, and to which secondary rules apply from then on.
+    primary: HashSet<IpAddr>,
+    /// Refusals already told, so that each is logged once.
+    told: HashSet<String>,
+}
+
+#[derive(PartialEq, Eq, Hash)]
+struct Rule {
+    address: IpAddr,
+    first_port: u16,
+    last_port: u16,
+    accept: bool,
+    secondary: bool,
+}
+
+impl Rule {
+    fn covers(&self, address: SocketAddr) -> bool {
+        self.address == address.ip() && (self.first_port..=self.last_port).contains(&address.port())
+    }
+}
+
+impl Reach {
+    /// Nothing may be reached.
+    pub(crate) fn none(events: Events) -> Self {
+        Self(Arc::new(Mutex::new(Granted {
+            events,
+            names: HashMap::new(),
+            rules: HashSet::new(),
+            primary: HashSet::new(),
+            told: HashSet::new(),
+        })))
+    }
+
+    fn granted(&self) -> MutexGuard<'_, Granted> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds what a plan asks for. A name that was resolved before keeps its addresses.
+    pub(crate) async fn grant(&self, plan: &[Egress]) {
+        for egress in plan {
+            let name = normalize(&egress.host);
+            let pinned = self.granted().names.get(&name).cloned();
+            let addresses = match pinned {
+                Some(addresses) => addresses,
+                None => resolve(&name).await,
+            };
+            let mut granted = self.granted();
+            for address in &addresses {
+                granted.rules.insert(Rule {
+                    address: *address,
+                    first_port: egress.first_port,
+                    last_port: egress.last_port,
+                    accept: egress.direction == Direction::Accept,
+                    secondary: egress.secondary,
+                });
+            }
+            // A name that did not resolve is not pinned: the next call may find it.
+            if addresses.is_empty() {
+                granted.names.entry(name).or_default();
+            } else {
+                granted.names.insert(name, addresses);
+            }
+        }
+    }
+
+    pub(crate) fn lookup(&self, name: &str) -> Lookup {
+        let mut granted = self.granted();
+        match granted.names.get(&normalize(name)) {
+            Some(addresses) if addresses.is_empty() => Lookup::Unknown,
+            Some(addresses) => Lookup::Addresses(addresses.clone()),
+            None => {
+                granted.refuse(format!("looking up the name {name:?}"));
+                Lookup::Denied
+            }
+        }
+    }
+
+    /// The answer to WASI's question about one use of an address.
+    pub(crate) fn permits(&self, address: SocketAddr, usage: SocketAddrUse) -> bool {
+        let mut granted = self.granted();
+        let allowed = match usage {
+            // Asked for the wildcard address before every connection; a port of one's own choice is only
+            // needed to listen.
+            SocketAddrUse::TcpBind => address.port() == 0 || granted.may_listen(address.port()),
+            SocketAddrUse::TcpListen => granted.may_listen(address.port()),
+            SocketAddrUse::TcpAccept => granted.rules.iter().any(|rule| rule.accept && rule.address == address.ip()),
+            SocketAddrUse::TcpConnect => granted.may_connect(address),
+            _ => false,
+        };
+        if !allowed {
+            granted.refuse(format!("{usage:?} with {address}"));
+        }
+        allowed
+    }
+}
+
+impl Granted {
+    fn may_listen(&self, port: u16) -> bool {
+        self.rules
+            .iter()
+            .any(|rule| rule.accept && (port == 0 || (rule.first_port..=rule.last_port).contains(&port)))
+    }
+
+    fn may_connect(&mut self, address: SocketAddr) -> bool {
+        let mut covering = self.rules.iter().filter(|rule| !rule.accept && rule.covers(address));
+        if covering.clone().any(|rule| !rule.secondary) {
+            self.primary.insert(address.ip());
+            return true;
+        }
+        covering.any(|rule| self.primary.contains(&rule.address))
+    }
+
+    fn refuse(&mut self, what: String) {
+        if self.told.insert(what.clone()) {
+            let message = format!("refused by the host's policy, because the plan does not ask for it: {what}");
+            self.events.send(&Event::Log { step: "policy".to_owned(), level: "warn", message });
+        }
+    }
+}
+
+fn normalize(name: &str) -> String {
+    name.trim_end_matches('.').to_ascii_lowercase()
+}
+
+async fn resolve(name: &str) -> Vec<IpAddr> {
+    if let Ok(address) = name.trim_matches(['[', ']']).parse() {
+        return vec![address];
+    }
+    let mut addresses: Vec<IpAddr> = match tokio::net::lookup_host((name, 0)).await {
+        Ok(found) => found.map(|address| address.ip()).collect(),
+        Err(_) => Vec::new(),
+    };
+    addresses.dedup();
+    addresses
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn egress(host: &str, first_port: u16, last_port: u16, direction: Direction, secondary: bool) -> Egress {
+        Egress { host: host.to_owned(), first_port, last_port, direction, secondary, reason: String::new() }
+    }
+
+    fn address(text: &str) -> SocketAddr {
+        text.parse().expect("a socket address")
+    }
+
+    #[tokio::test]
+    async fn only_planned_addresses_and_ports_are_reached() {
+        let reach = Reach::none(Events::none());
+        assert!(!reach.permits(address("192.0.2.1:21"), SocketAddrUse::TcpConnect));
+        reach.grant(&[egress("192.0.2.1", 21, 21, Direction::Connect, false)]).await;
+        assert!(reach.permits(address("192.0.2.1:21"), SocketAddrUse::TcpConnect));
+        assert!(!reach.permits(address("192.0.2.1:22"), SocketAddrUse::TcpConnect));
+        assert!(!reach.permits(address("192.0.2.2:21"), SocketAddrUse::TcpConnect));
+    }
+
+    #[tokio::test]
+    async fn data_connections_need_a_control_connection_to_the_same_address() {
+        let reach = Reach::none(Events::none());
+        reach
+            .grant(&[
+                egress("192.0.2.1", 21, 21, Direction::Connect, false),
+                egress("192.0.2.1", 1, 65535, Direction::Connect, true),
+            ])
+            .await;
+        assert!(!reach.permits(address("192.0.2.1:40000"), SocketAddrUse::TcpConnect));
+        assert!(reach.permits(address("192.0.2.1:21"), SocketAddrUse::TcpConnect));
+        assert!(reach.permits(address("192.0.2.1:40000"), SocketAddrUse::TcpConnect));
+    }
+
+    #[tokio::test]
+    async fn listening_needs_a_plan_and_accepts_only_the_planned_peer() {
+        let reach = Reach::none(Events::none());
+        assert!(reach.permits(address("0.0.0.0:0"), SocketAddrUse::TcpBind));
+        assert!(!reach.permits(address("0.0.0.0:40000"), SocketAddrUse::TcpListen));
+        reach.grant(&[egress("192.0.2.1", 1024, 65535, Direction::Accept, true)]).await;
+        assert!(reach.permits(address("0.0.0.0:40000"), SocketAddrUse::TcpListen));
+        assert!(reach.permits(address("192.0.2.1:20"), SocketAddrUse::TcpAccept));
+        assert!(!reach.permits(address("192.0.2.9:20"), SocketAddrUse::TcpAccept));
+    }
+
+    #[tokio::test]
+    async fn udp_is_never_allowed() {
+        let reach = Reach::none(Events::none());
+        reach.grant(&[egress("192.0.2.1", 1, 65535, Direction::Connect, false)]).await;
+        assert!(!reach.permits(address("192.0.2.1:53"), SocketAddrUse::UdpConnect));
+    }
+
+    #[tokio::test]
+    async fn a_name_outside_the_plan_is_refused_and_told_once() {
+        let told = Arc::new(Mutex::new(0));
+        let count = Arc::clone(&told);
+        let reach = Reach::none(Events::new(move |_| *count.lock().expect("not poisoned") += 1));
+        assert_eq!(reach.lookup("elsewhere.example"), Lookup::Denied);
+        assert_eq!(reach.lookup("elsewhere.example"), Lookup::Denied);
+        assert_eq!(*told.lock().expect("not poisoned"), 1);
+        reach.grant(&[egress("127.0.0.1", 21, 21, Direction::Connect, false)]).await;
+        assert_eq!(reach.lookup("127.0.0.1"), Lookup::Addresses(vec![address("127.0.0.1:1").ip()]));
+    }
+}

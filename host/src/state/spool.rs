@@ -1,0 +1,274 @@
+//! Bodies that are accepted and not yet done: small ones in memory, large ones in files.
+//!
+//! A spool belongs to one run. Its folder, and with it every body, is removed with the spool.
+
+use anyhow::Context as _;
+use bytes::{Bytes, BytesMut};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tempfile::{NamedTempFile, TempDir, TempPath};
+
+/// A body up to this length stays in memory while there is room: it saves a file for each of thousands of
+/// small payloads.
+const SMALL_BODY: usize = 64 * 1024;
+
+/// All bodies in memory together, so that the memory of a run does not grow with the number of its payloads.
+const MEMORY_BUDGET: u64 = 8 * 1024 * 1024;
+
+/// Where the bodies of one run are.
+#[derive(Debug)]
+pub struct Spool {
+    folder: TempDir,
+    in_memory: AtomicU64,
+    stored: AtomicU64,
+    /// Most bytes that may be stored at the same time; none: as much as the disk holds.
+    quota: Option<u64>,
+}
+
+/// Why a body could not be stored.
+#[derive(Debug, thiserror::Error)]
+pub enum SpoolError {
+    /// The quota of the spool is used up.
+    #[error("the spool in {folder} is full: its quota of {quota} bytes is used up")]
+    Quota {
+        /// The spool's folder.
+        folder: PathBuf,
+        /// Bytes.
+        quota: u64,
+    },
+    /// The disk failed or is full.
+    #[error("the spool in {folder} cannot be written: {source}")]
+    Disk {
+        /// The spool's folder.
+        folder: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+}
+
+impl Spool {
+    /// Makes a spool in a new folder below `parent`, which is made when it is not there.
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    pub fn create(parent: &Path, quota: Option<u64>) -> anyhow::Result<Arc<Self>> {
+        std::fs::create_dir_all(parent).with_context(|| format!("cannot make the folder {}", parent.display()))?;
+        let folder = tempfile::Builder::new()
+            .prefix("run-")
+            .tempdir_in(parent)
+            .with_context(|| format!("cannot make a spool in {}", parent.display()))?;
+        Ok(Arc::new(Self { folder, in_memory: AtomicU64::new(0), stored: AtomicU64::new(0), quota }))
+    }
+
+    /// Begins a body.
+    #[must_use]
+    pub fn writer(self: &Arc<Self>) -> BodyWriter {
+        BodyWriter { spool: Arc::clone(self), small: BytesMut::new(), file: None, length: 0 }
+    }
+
+    /// Stores a body that is at hand.
+    ///
+    /// # Errors
+    /// As for [`BodyWriter::write`].
+    pub fn store(self: &Arc<Self>, bytes: &[u8]) -> Result<Body, SpoolError> {
+        let mut writer = self.writer();
+        writer.write(bytes)?;
+        writer.finish()
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().to_path_buf()
+    }
+
+    fn disk(&self, source: io::Error) -> SpoolError {
+        SpoolError::Disk { folder: self.path(), source }
+    }
+}
+
+/// A body being written. Dropping it forgets the bytes.
+#[derive(Debug)]
+pub struct BodyWriter {
+    spool: Arc<Spool>,
+    small: BytesMut,
+    file: Option<NamedTempFile>,
+    length: u64,
+}
+
+impl BodyWriter {
+    /// Adds bytes.
+    ///
+    /// # Errors
+    /// When the quota is used up or the disk is full or broken.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), SpoolError> {
+        let added = bytes.len() as u64;
+        let stored = self.spool.stored.fetch_add(added, Ordering::Relaxed) + added;
+        self.length += added;
+        if let Some(quota) = self.spool.quota.filter(|quota| stored > *quota) {
+            return Err(SpoolError::Quota { folder: self.spool.path(), quota });
+        }
+        if self.file.is_none() && self.small.len() + bytes.len() <= SMALL_BODY {
+            self.small.extend_from_slice(bytes);
+            return Ok(());
+        }
+        self.to_file(bytes).map_err(|source| self.spool.disk(source))
+    }
+
+    fn to_file(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.file.is_none() {
+            let mut file = NamedTempFile::new_in(self.spool.folder.path())?;
+            file.write_all(&std::mem::take(&mut self.small))?;
+            self.file = Some(file);
+        }
+        let Some(file) = &mut self.file else { return Ok(()) };
+        file.write_all(bytes)
+    }
+
+    /// Bytes written so far.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.length
+    }
+
+    /// Whether nothing was written yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// Keeps the bytes as a body.
+    ///
+    /// # Errors
+    /// When the disk is full or broken.
+    pub fn finish(mut self) -> Result<Body, SpoolError> {
+        let small = self.small.len() as u64;
+        if self.file.is_none() {
+            if self.spool.in_memory.fetch_add(small, Ordering::Relaxed) + small <= MEMORY_BUDGET {
+                let bytes = std::mem::take(&mut self.small).freeze();
+                return Ok(self.into_body(Place::Memory(bytes)));
+            }
+            self.spool.in_memory.fetch_sub(small, Ordering::Relaxed);
+            self.to_file(&[]).map_err(|source| self.spool.disk(source))?;
+        }
+        // The file is closed here: thousands of bodies must not hold thousands of descriptors.
+        let place = match self.file.take() {
+            Some(file) => Place::File(file.into_temp_path()),
+            None => Place::Memory(Bytes::new()),
+        };
+        Ok(self.into_body(place))
+    }
+
+    fn into_body(mut self, place: Place) -> Body {
+        // From here on the body answers for the length, not the writer.
+        let length = std::mem::take(&mut self.length);
+        Body(Arc::new(Stored { spool: Arc::clone(&self.spool), place, length }))
+    }
+}
+
+impl Drop for BodyWriter {
+    fn drop(&mut self) {
+        self.spool.stored.fetch_sub(self.length, Ordering::Relaxed);
+    }
+}
+
+/// A stored body. Clones share the bytes; the last one frees them.
+#[derive(Debug, Clone)]
+pub struct Body(Arc<Stored>);
+
+#[derive(Debug)]
+struct Stored {
+    spool: Arc<Spool>,
+    place: Place,
+    length: u64,
+}
+
+#[derive(Debug)]
+enum Place {
+    Memory(Bytes),
+    File(TempPath),
+}
+
+impl Drop for Stored {
+    fn drop(&mut self) {
+        self.spool.stored.fetch_sub(self.length, Ordering::Relaxed);
+        if let Place::Memory(bytes) = &self.place {
+            self.spool.in_memory.fetch_sub(bytes.len() as u64, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Body {
+    /// Length in bytes.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.0.length
+    }
+
+    /// Whether there is not one byte.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.length == 0
+    }
+
+    /// The file that holds the bytes, for a large body. It must not be changed.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match &self.0.place {
+            Place::Memory(_) => None,
+            Place::File(path) => Some(path),
+        }
+    }
+
+    /// Reads from the first byte. Each reader is independent.
+    ///
+    /// # Errors
+    /// When the file cannot be opened.
+    pub fn open(&self) -> io::Result<BodyReader> {
+        Ok(match &self.0.place {
+            Place::Memory(bytes) => BodyReader::Memory(bytes.clone()),
+            Place::File(path) => BodyReader::File(File::open(path)?),
+        })
+    }
+}
+
+/// Reads a stored body.
+#[derive(Debug)]
+pub enum BodyReader {
+    /// What is left of a small body.
+    Memory(Bytes),
+    /// A large body at its current position.
+    File(File),
+}
+
+impl BodyReader {
+    /// The next bytes, at most `limit`; empty at the end.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn next_chunk(&mut self, limit: usize) -> io::Result<Bytes> {
+        match self {
+            Self::Memory(bytes) => Ok(bytes.split_to(limit.min(bytes.len()))),
+            Self::File(file) => {
+                let mut chunk = BytesMut::zeroed(limit);
+                let read = file.read(&mut chunk)?;
+                chunk.truncate(read);
+                Ok(chunk.freeze())
+            }
+        }
+    }
+}
+
+impl Read for BodyReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Memory(bytes) => {
+                let taken = bytes.split_to(buffer.len().min(bytes.len()));
+                buffer[..taken.len()].copy_from_slice(&taken);
+                Ok(taken.len())
+            }
+            Self::File(file) => file.read(buffer),
+        }
+    }
+}
