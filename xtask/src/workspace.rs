@@ -7,16 +7,19 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-/// The checkout this program was built from.
+/// The checkout that cargo runs this program for.
 pub struct Workspace {
     root: PathBuf,
 }
 
 impl Workspace {
     pub fn find() -> Result<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        // Asked for now rather than when it was compiled: the checkout may have been moved since.
+        let package =
+            env::var_os("CARGO_MANIFEST_DIR").context("run it as `cargo xtask`, inside the checkout")?;
+        let root = Path::new(&package)
             .parent()
-            .context("the folder xtask/ has no parent: run it from a checkout of the workspace")?;
+            .context("xtask/ must lie in the workspace's root")?;
         Ok(Self {
             root: root.to_path_buf(),
         })

@@ -14,8 +14,6 @@ pub struct Server {
     pub name: &'static str,
     /// What the package is called, by release: the first one on offer is taken.
     packages: &'static [&'static str],
-    /// What the tests need beside it.
-    companions: &'static [&'static str],
     program: &'static str,
 }
 
@@ -23,20 +21,16 @@ pub const SERVERS: [Server; 3] = [
     Server {
         name: "vsftpd",
         packages: &["vsftpd"],
-        // vsftpd signs users in through PAM only, whose settings lie in /etc: this library redirects them.
-        companions: &["libpam-wrapper"],
         program: "usr/sbin/vsftpd",
     },
     Server {
         name: "pure-ftpd",
         packages: &["pure-ftpd"],
-        companions: &[],
         program: "usr/sbin/pure-ftpd",
     },
     Server {
         name: "proftpd",
         packages: &["proftpd-core", "proftpd-basic"],
-        companions: &[],
         program: "usr/sbin/proftpd",
     },
 ];
@@ -55,12 +49,7 @@ impl Server {
             );
         };
         empty(folder)?;
-        let wanted: Vec<String> = [package]
-            .into_iter()
-            .chain(self.companions)
-            .map(|name| (*name).to_owned())
-            .collect();
-        let unpacked = apt.unpack(&wanted, folder)?;
+        let unpacked = apt.unpack(&[(*package).to_owned()], folder)?;
         let version = unpacked
             .into_iter()
             .find(|unpacked| unpacked.name == **package)
