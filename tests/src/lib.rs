@@ -1,1 +1,14 @@
+//! What the tests stand on: real FTP servers as processes, an FTP server that misbehaves by script, and
+//! a way to run the built `flowhost` on a flow and look at what it did.
+//!
+//! - [`servers`]: [`FtpServer`](servers::FtpServer), the kinds of server, and how each is set up.
+//! - [`script`]: [`ScriptServer`](script::ScriptServer), for everything that an honest server never does.
+//! - [`run`]: [`Bench`](run::Bench), a folder of its own for a test, and the runs of `flowhost` in it.
+//! - [`tree`]: folders of files, compared as wholes.
+//!
+//! Everything listens on loopback and on ports that nobody else has; readiness is waited for, never slept for.
 
+pub mod run;
+pub mod script;
+pub mod servers;
+pub mod tree;

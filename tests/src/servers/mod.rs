@@ -1,0 +1,321 @@
+//! Real FTP servers, each in a folder and on ports of its own.
+
+mod catalogue;
+mod embedded;
+mod ports;
+mod process;
+mod proftpd;
+mod pure_ftpd;
+mod pyftpdlib;
+mod vsftpd;
+
+use std::fmt;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use tempfile::TempDir;
+
+use self::process::ServerProcess;
+
+/// The password of every account. The servers that want a hash get [`PASSWORD_HASH`].
+pub(crate) const PASSWORD: &str = flowhost::demo::server::PASSWORD;
+
+/// [`PASSWORD`] for crypt(3), SHA-512. A constant, so that no tool is needed that makes one.
+const PASSWORD_HASH: &str = 
+    "$6$QCEovxyCLGVTEF1K$7KIe3Qg6jzYw8OBufYvfdQYQxbsxhq6RGH9MTbvrhT/tjFpiXclT2jjV8BMC8l2XcKiSjjr3JDVj4Um21c3Cg0";
+
+/// A kind of FTP server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The demo's server (libunftp), within this process.
+    Embedded,
+    /// vsftpd: no MLSD, LIST in its own short form, EPSV.
+    Vsftpd,
+    /// Pure-FTPd: MLSD, forks, wants root.
+    PureFtpd,
+    /// `ProFTPD`: MLSD, HASH and much else.
+    Proftpd,
+    /// pyftpdlib: MLSD, one thread.
+    Pyftpdlib,
+}
+
+impl Kind {
+    /// Every kind. A scenario that is not run on one of these says why.
+    pub const ALL: [Self; 5] =
+        [Self::Embedded, Self::Vsftpd, Self::PureFtpd, Self::Proftpd, Self::Pyftpdlib];
+
+    /// The name under which the catalogue of servers lists it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Embedded => "embedded",
+            Self::Vsftpd => "vsftpd",
+            Self::PureFtpd => "pure-ftpd",
+            Self::Proftpd => "proftpd",
+            Self::Pyftpdlib => "pyftpdlib",
+        }
+    }
+
+    /// Whether the server knows `SITE CHMOD` and lets this account use it.
+    #[must_use]
+    pub fn has_chmod(self) -> bool {
+        matches!(self, Self::PureFtpd | Self::Proftpd | Self::Pyftpdlib)
+    }
+
+    /// Whether files in [`LOCKED`] are refused. libunftp knows no permissions below the process's own.
+    #[must_use]
+    pub fn has_locked_folder(self) -> bool {
+        self != Self::Embedded
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The folder in which the account may not write, where [`Kind::has_locked_folder`].
+pub const LOCKED: &str = "locked";
+
+/// A running server. Dropping it ends it.
+pub struct FtpServer {
+    /// What it is.
+    pub kind: Kind,
+    /// Its port on 127.0.0.1.
+    pub port: u16,
+    /// The account.
+    pub user: &'static str,
+    /// Its password.
+    pub password: &'static str,
+    /// The folder it serves, as this process sees it.
+    pub root: PathBuf,
+    /// The same folder as a client names it: `/` behind a chroot, the whole path without one.
+    pub remote_root: String,
+    // The order matters: the server ends before its folder goes.
+    running: Running,
+    _folder: TempDir,
+}
+
+enum Running {
+    Embedded(embedded::Handle),
+    Process { process: ServerProcess, sign_in_log: Option<SignInLog> },
+}
+
+/// Where a server writes down who signed in.
+struct SignInLog {
+    file: PathBuf,
+    /// A line with this text is a sign-in that succeeded.
+    mark: &'static str,
+}
+
+/// What a kind of server needs to be started: files in `folder`, and the command.
+struct SetUp {
+    command: std::process::Command,
+    user: &'static str,
+    remote_root: String,
+    sign_in_log: Option<SignInLog>,
+}
+
+/// The places and ports that a set-up works with.
+struct Site<'a> {
+    /// For configuration, logs and process ids.
+    folder: &'a Path,
+    /// The folder to serve.
+    root: &'a Path,
+    port: u16,
+    /// First and last port for passive data connections.
+    passive: (u16, u16),
+}
+
+/// How the server is started.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Limits {
+    /// The largest file that the server can write, in units of 512 bytes: a full disk without a disk.
+    pub file_blocks: Option<u32>,
+}
+
+impl FtpServer {
+    /// Starts a server with an empty root, but for the folder [`LOCKED`] where the kind has it.
+    ///
+    /// `None` when this machine has not got it; that is told on stderr.
+    ///
+    /// # Panics
+    /// When the server is missing and the variable `CI` is set: there, nothing may be skipped.
+    ///
+    /// # Errors
+    /// When it is there and does not start.
+    pub fn start(kind: Kind) -> Result<Option<Self>> {
+        Self::start_with(kind, Limits::default())
+    }
+
+    /// The same, with limits.
+    ///
+    /// # Panics
+    /// As [`FtpServer::start`].
+    ///
+    /// # Errors
+    /// As [`FtpServer::start`].
+    pub fn start_with(kind: Kind, limits: Limits) -> Result<Option<Self>> {
+        let folder = tempfile::Builder::new().prefix("ftp-server-").tempdir()?;
+        // Servers that change to another account must get through; ProFTPD wants that others cannot write.
+        deny_writing(folder.path())?;
+        let root = folder.path().join("root");
+        std::fs::create_dir(&root)?;
+        open_to_all(&root)?;
+
+        if kind == Kind::Embedded {
+            assert!(limits.file_blocks.is_none(), "a limit of the embedded server would be one of this process");
+            let handle = embedded::start(&root)?;
+            return Ok(Some(Self {
+                kind,
+                port: handle.port(),
+                user: flowhost::demo::server::USER,
+                password: PASSWORD,
+                root,
+                remote_root: "/".to_owned(),
+                running: Running::Embedded(handle),
+                _folder: folder,
+            }));
+        }
+
+        let entry = match catalogue::find(kind) {
+            Ok(entry) => entry,
+            Err(reason) if std::env::var_os("CI").is_some() => panic!("{kind} is missing: {reason}"),
+            Err(reason) => {
+                // Not `eprintln!`, which the test harness keeps to itself when the test passes.
+                writeln!(std::io::stderr(), "SKIPPED on {kind}: {reason}")?;
+                return Ok(None);
+            }
+        };
+        let locked = root.join(LOCKED);
+        std::fs::create_dir(&locked)?;
+        std::fs::write(locked.join("present.txt"), "to be left alone\n")?;
+
+        // The port was free a moment ago; somebody else may take it before the server does.
+        let mut last = None;
+        for _ in 0..3 {
+            let site =
+                Site { folder: folder.path(), root: &root, port: ports::free_port()?, passive: ports::free_range()? };
+            let set_up = match kind {
+                Kind::Vsftpd => vsftpd::set_up(&entry, &site)?,
+                Kind::PureFtpd => pure_ftpd::set_up(&entry, &site)?,
+                Kind::Proftpd => proftpd::set_up(&entry, &site)?,
+                Kind::Pyftpdlib => pyftpdlib::set_up(&entry, &site)?,
+                Kind::Embedded => unreachable!("started above"),
+            };
+            match ServerProcess::start(set_up.command, site.port, folder.path(), limits) {
+                Ok(process) => {
+                    return Ok(Some(Self {
+                        kind,
+                        port: site.port,
+                        user: set_up.user,
+                        password: PASSWORD,
+                        root,
+                        remote_root: set_up.remote_root,
+                        running: Running::Process { process, sign_in_log: set_up.sign_in_log },
+                        _folder: folder,
+                    }));
+                }
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.expect("tried at least once")).with_context(|| format!("{kind} does not start"))
+    }
+
+    /// Writes a file below the root, with the folders it needs, so that the account may read, replace and
+    /// remove it.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn write(&self, path: &str, content: impl AsRef<[u8]>) {
+        let target = self.root.join(path);
+        let folder = target.parent().expect("a path below the root has a parent");
+        self.make_folder(path.rsplit_once('/').map_or("", |(folder, _)| folder));
+        std::fs::write(&target, content).unwrap_or_else(|error| panic!("{}: {error}", target.display()));
+        debug_assert!(folder.is_dir());
+        std::fs::set_permissions(&target, std::fs::Permissions::from_mode(0o666)).expect("own file");
+    }
+
+    /// Makes a folder below the root, with those it needs, in which the account may write.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    pub fn make_folder(&self, path: &str) {
+        let mut folder = self.root.clone();
+        for part in path.split('/').filter(|part| !part.is_empty()) {
+            folder.push(part);
+            if !folder.is_dir() {
+                std::fs::create_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+                open_to_all(&folder).expect("own folder");
+            }
+        }
+    }
+
+    /// The content of a file below the root, if it is there.
+    #[must_use]
+    pub fn read(&self, path: &str) -> Option<Vec<u8>> {
+        std::fs::read(self.root.join(path)).ok()
+    }
+
+    /// The connection settings for this server's account and root, as a flow file has them.
+    #[must_use]
+    pub fn settings(&self) -> serde_json::Value {
+        serde_json::json!({
+            "host": "127.0.0.1",
+            "port": self.port,
+            "auth": { "username": self.user, "password": self.password },
+            "root": self.remote_root,
+        })
+    }
+
+    /// How often somebody signed in with success, where the server can tell.
+    #[must_use]
+    pub fn sign_ins(&self) -> Option<usize> {
+        match &self.running {
+            Running::Embedded(handle) => usize::try_from(handle.sign_ins()).ok(),
+            Running::Process { sign_in_log, .. } => {
+                let log = sign_in_log.as_ref()?;
+                let text = std::fs::read_to_string(&log.file).unwrap_or_default();
+                Some(text.lines().filter(|line| line.contains(log.mark)).count())
+            }
+        }
+    }
+
+    /// The process id of the server, if it is a process.
+    #[must_use]
+    pub fn process_id(&self) -> Option<u32> {
+        match &self.running {
+            Running::Embedded(_) => None,
+            Running::Process { process, .. } => Some(process.id()),
+        }
+    }
+}
+
+/// Lets every account read, enter and change a folder.
+fn open_to_all(folder: &Path) -> std::io::Result<()> {
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o777))
+}
+
+/// Whether this process may change to another account.
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// Lets the owner alone change a folder, and everybody else look.
+fn deny_writing(folder: &Path) -> std::io::Result<()> {
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755))
+}
+
+/// The name that a number has in the system's list of accounts or of groups. Some servers want to be told
+/// who they are by name.
+fn account_name(list: &str, number: u32) -> Result<String> {
+    let (text, number) = (std::fs::read_to_string(list)?, number.to_string());
+    text.lines()
+        .find(|line| line.split(':').nth(2) == Some(&number))
+        .and_then(|line| line.split(':').next())
+        .map(ToOwned::to_owned)
+        .with_context(|| format!("{list} has no name for {number}, and this server wants one"))
+}

@@ -1,0 +1,54 @@
+//! Pure-FTPd. Debian's build signs in and then changes root and account, so it wants root; and it lets
+//! nobody in whose account number is below `-u` or 0, so its files belong to 65534 (`nobody`), who may
+//! write wherever the tests lay something out. It has no log of sign-ins but syslog.
+
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::catalogue::Entry;
+use super::{PASSWORD_HASH, SetUp, Site};
+
+/// The account number of `nobody`. Pure-FTPd refuses 0.
+const ACCOUNT: u32 = 65_534;
+
+pub fn set_up(entry: &Entry, site: &Site<'_>) -> Result<SetUp> {
+    let Site { folder, root, port, passive } = site;
+    let accounts = site.folder.join("accounts");
+    // `/./` at the end of the folder asks for a chroot there.
+    std::fs::write(
+        &accounts,
+        format!("shop:{PASSWORD_HASH}:{ACCOUNT}:{ACCOUNT}::{}/./::::::::::::\n", root.display()),
+    )?;
+    let database = site.folder.join("accounts.pdb");
+    let tool = entry
+        .program
+        .parent()
+        .and_then(|folder| folder.parent())
+        .context("the program is in a folder of a folder")?
+        .join("bin/pure-pw");
+    let output = Command::new(&tool)
+        .envs(entry.library_path())
+        .arg("mkdb")
+        .arg(&database)
+        .arg("-f")
+        .arg(&accounts)
+        .output()
+        .with_context(|| format!("{}", tool.display()))?;
+    ensure!(output.status.success(), "pure-pw: {}", String::from_utf8_lossy(&output.stderr));
+    // Refused below this folder by the system itself: it belongs to root.
+    super::deny_writing(&root.join(super::LOCKED))?;
+
+    let mut command = Command::new(&entry.program);
+    command
+        .envs(entry.library_path())
+        .args(["-S", &format!("127.0.0.1,{port}")])
+        .args(["-l", &format!("puredb:{}", database.display())])
+        .args(["-p", &format!("{}:{}", passive.0, passive.1)])
+        .args(["-g", &folder.join("pid").display().to_string()])
+        // No name lookups; chroot for everybody; no anonymous account; 100 sessions, all from one address.
+        .args(["-H", "-A", "-E", "-u", "1", "-c", "100", "-C", "100"])
+        // Show names that start with a dot, and allow them; listings of up to 10,000 files.
+        .args(["-D", "-z", "-L", "10000:5"]);
+    Ok(SetUp { command, user: "shop", remote_root: "/".to_owned(), sign_in_log: None })
+}

@@ -1,0 +1,70 @@
+//! vsftpd. Its accounts come from PAM or are anonymous; PAM's files are the system's and not ours to
+//! change. So the account is the anonymous one, made to want a password (`secure_email_list_enable`) and
+//! allowed to write. `run_as_launching_user` makes it work without root, and leaves out the chroot: the
+//! served folder appears under its whole path, which the setting `root` takes care of.
+//!
+//! Anonymous accounts never get `SITE CHMOD`.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use super::catalogue::Entry;
+use super::{LOCKED, PASSWORD, SetUp, SignInLog, Site};
+
+pub fn set_up(entry: &Entry, site: &Site<'_>) -> Result<SetUp> {
+    let Site { folder, root, port, passive } = site;
+    let (folder, root) = (folder.display(), root.display());
+    std::fs::write(site.folder.join("passwords"), format!("{PASSWORD}\n"))?;
+    std::fs::create_dir_all(site.folder.join("empty"))?;
+    let configuration = format!(
+        "listen=YES
+listen_address=127.0.0.1
+listen_port={port}
+background=NO
+run_as_launching_user=YES
+one_process_model=YES
+ftp_username={account}
+anonymous_enable=YES
+local_enable=NO
+secure_email_list_enable=YES
+email_password_file={folder}/passwords
+anon_root={root}
+write_enable=YES
+anon_upload_enable=YES
+anon_mkdir_write_enable=YES
+anon_other_write_enable=YES
+anon_world_readable_only=NO
+anon_umask=022
+deny_file={LOCKED}/
+hide_ids=YES
+force_dot_files=YES
+utf8_filesystem=YES
+pasv_min_port={first}
+pasv_max_port={last}
+connect_from_port_20=NO
+max_per_ip=0
+max_clients=0
+xferlog_enable=YES
+xferlog_std_format=NO
+vsftpd_log_file={folder}/log
+secure_chroot_dir={folder}/empty
+seccomp_sandbox=NO
+isolate=NO
+isolate_network=NO
+",
+        account = super::account_name("/etc/passwd", rustix::process::geteuid().as_raw())?,
+        first = passive.0,
+        last = passive.1,
+    );
+    let file = site.folder.join("vsftpd.conf");
+    std::fs::write(&file, configuration)?;
+    let mut command = Command::new(&entry.program);
+    command.arg(file).envs(entry.library_path());
+    Ok(SetUp {
+        command,
+        user: "ftp",
+        remote_root: site.root.display().to_string(),
+        sign_in_log: Some(SignInLog { file: site.folder.join("log"), mark: "OK LOGIN" }),
+    })
+}
