@@ -272,3 +272,86 @@ impl Read for BodyReader {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spool(quota: Option<u64>) -> (TempDir, Arc<Spool>) {
+        let parent = tempfile::tempdir().expect("a temporary folder");
+        let spool = Spool::create(parent.path(), quota).expect("a spool");
+        (parent, spool)
+    }
+
+    fn content(body: &Body) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        body.open().expect("opens").read_to_end(&mut bytes).expect("reads");
+        bytes
+    }
+
+    #[test]
+    fn a_small_body_stays_in_memory_and_a_large_one_goes_to_a_file() {
+        let (_parent, spool) = spool(None);
+        let small = spool.store(b"small").expect("stored");
+        assert_eq!(small.path(), None);
+        assert_eq!(content(&small), b"small");
+        let bytes: Vec<u8> = (0..=255).cycle().take(SMALL_BODY + 1).collect();
+        let large = spool.store(&bytes).expect("stored");
+        assert!(large.path().is_some_and(Path::exists));
+        assert_eq!(content(&large), bytes);
+        assert_eq!(large.len(), bytes.len() as u64);
+    }
+
+    #[test]
+    fn every_reader_starts_at_the_first_byte() {
+        let (_parent, spool) = spool(None);
+        let body = spool.store(&vec![7; SMALL_BODY * 2]).expect("stored");
+        let mut first = body.open().expect("opens");
+        assert_eq!(first.next_chunk(10).expect("reads").len(), 10);
+        assert_eq!(content(&body).len(), SMALL_BODY * 2);
+    }
+
+    #[test]
+    fn the_memory_of_many_small_bodies_is_bounded() {
+        let (_parent, spool) = spool(None);
+        let count = 2 * usize::try_from(MEMORY_BUDGET).expect("fits") / SMALL_BODY;
+        let bodies: Vec<Body> = (0..count).map(|_| spool.store(&[1; SMALL_BODY]).expect("stored")).collect();
+        assert!(spool.in_memory.load(Ordering::Relaxed) <= MEMORY_BUDGET);
+        assert!(bodies.iter().any(|body| body.path().is_some()));
+        assert!(bodies.iter().all(|body| content(body).len() == SMALL_BODY));
+    }
+
+    #[test]
+    fn the_quota_is_a_typed_error_and_freed_bodies_give_room_again() {
+        let (_parent, spool) = spool(Some(100));
+        let body = spool.store(&[0; 80]).expect("there is room");
+        let refused = spool.store(&[0; 21]).expect_err("there is no room");
+        assert!(matches!(refused, SpoolError::Quota { quota: 100, .. }), "{refused}");
+        drop(body);
+        spool.store(&[0; 100]).expect("there is room again");
+    }
+
+    #[test]
+    fn files_go_with_the_last_body_and_the_folder_with_the_spool() {
+        let (parent, spool) = spool(None);
+        let body = spool.store(&[0; SMALL_BODY + 1]).expect("stored");
+        let path = body.path().expect("a file").to_path_buf();
+        let clone = body.clone();
+        drop(body);
+        assert!(path.exists());
+        drop(clone);
+        assert!(!path.exists());
+        drop(spool);
+        assert_eq!(std::fs::read_dir(parent.path()).expect("readable").count(), 0);
+    }
+
+    #[test]
+    fn a_writer_that_is_dropped_leaves_nothing() {
+        let (_parent, spool) = spool(Some(SMALL_BODY as u64 * 2));
+        let mut writer = spool.writer();
+        writer.write(&[0; SMALL_BODY + 1]).expect("there is room");
+        drop(writer);
+        assert_eq!(std::fs::read_dir(spool.path()).expect("readable").count(), 0);
+        assert_eq!(spool.stored.load(Ordering::Relaxed), 0);
+    }
+}
