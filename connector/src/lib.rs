@@ -1,31 +1,167 @@
-//! The FTP connector (being built).
-#![expect(missing_docs, reason = "stub")]
-wit_bindgen::generate!({
-    path: ["../wit/deps/io", "../wit/connector", "../wit/ftp"],
-    world: "flow:ftp/ftp-connector",
-    generate_all,
-});
-use exports::flow::connector::connector as c;
-use exports::flow::ftp::endpoints as e;
-struct Ftp;
-impl c::Guest for Ftp {
-    fn describe() -> c::Descriptor {
-        c::Descriptor {
-            id: "ftp".into(), version: "0.1.0".into(), title: "FTP".into(), description: String::new(),
-            connection_schema: "{}".into(), endpoints: vec![], details: None,
+//! The FTP connector: the endpoints `ftp-get` and `ftp-put` as one WebAssembly component.
+//!
+//! # A tour
+//!
+//! From the outside in:
+//!
+//! - this file: the generated bindings, the exports, and the translation between the contract's types and
+//!   ours
+//! - `flow`: takes the incoming payloads one after another, hands each to its command, settles it
+//! - `get`, `put`, `manage`, `list`: the commands, one family a file
+//! - `describe`, `check`: what a host asks before it calls an endpoint
+//! - `client`: one server: reuse of the session, trying again, removing what failed
+//! - `session`, `data`: FTP proper: signing in, folders, listings; data connections and what runs over them
+//! - `control`, `transport`: replies and commands; bytes, time-outs, cancellation
+//! - `settings`, `command`, `select`, `path`, `listing`: what the settings mean, and what servers say
+//! - `error`: every failure, and the one table from reply code to kind
+//!
+//! Nothing below `client` knows the contract's bindings, so that a later version of the contract can share
+//! it, and so that it runs natively in tests. Nothing starts a thread.
+
+#[allow(
+    unsafe_code,
+    missing_docs,
+    clippy::all,
+    clippy::pedantic,
+    reason = "generated; its unsafe code is the calling convention of the component model"
+)]
+mod bindings {
+    wit_bindgen::generate!({
+        path: ["../wit/deps/io", "../wit/connector", "../wit/ftp"],
+        world: "flow:ftp/ftp-connector",
+        generate_all,
+    });
+    export!(Component with_types_in self);
+    use super::Component;
+}
+
+mod check;
+mod client;
+mod command;
+mod control;
+mod data;
+mod describe;
+mod error;
+mod flow;
+mod get;
+mod list;
+mod listing;
+mod manage;
+mod path;
+mod put;
+mod select;
+mod session;
+mod settings;
+mod transport;
+
+use bindings::exports::flow::connector::connector::{CheckStep, Descriptor, Egress};
+use bindings::flow::connector::context;
+use bindings::flow::connector::types;
+
+use command::Verb;
+use error::{Effect, Error, Kind, Retry};
+use transport::{Host, Level};
+
+/// What the component exports.
+struct Component;
+
+impl bindings::exports::flow::connector::connector::Guest for Component {
+    fn describe() -> Descriptor {
+        describe::descriptor()
+    }
+
+    fn plan(call: types::Call) -> Result<Vec<Egress>, types::Error> {
+        describe::plan(&call).map_err(Into::into)
+    }
+
+    fn check(call: types::Call) -> Result<Vec<CheckStep>, types::Error> {
+        check::check(&call, HOST).map_err(Into::into)
+    }
+}
+
+impl bindings::exports::flow::ftp::endpoints::Guest for Component {
+    fn ftp_get(call: types::Call) -> Result<types::Summary, types::Error> {
+        flow::run(&call, Verb::Get, HOST).map_err(Into::into)
+    }
+
+    fn ftp_put(call: types::Call) -> Result<types::Summary, types::Error> {
+        flow::run(&call, Verb::Put, HOST).map_err(Into::into)
+    }
+}
+
+/// The host's functions, as the FTP side knows them.
+const HOST: Host = Host {
+    cancelled: context::cancelled,
+    remaining_ms: context::remaining_ms,
+    log: |level, message| {
+        let level = match level {
+            Level::Debug => context::LogLevel::Debug,
+            Level::Warn => context::LogLevel::Warn,
+        };
+        context::log(level, message);
+    },
+    progress: context::progress,
+};
+
+impl From<Error> for types::Error {
+    fn from(error: Error) -> Self {
+        Self {
+            kind: error.kind.into(),
+            message: error.message,
+            code: error.code.map(|code| code.to_string()),
+            retry: match error.retry {
+                Retry::Never => types::Retry::Never,
+                Retry::Backoff => types::Retry::Backoff,
+            },
+            effect: match error.effect {
+                Effect::None => types::Effect::None,
+                Effect::Partial => types::Effect::Partial,
+                Effect::Unknown => types::Effect::Unknown,
+            },
+            details: error.field.map(|field| serde_json::json!({ "field": field }).to_string()),
         }
     }
-    fn plan(_: c::Call) -> Result<Vec<c::Egress>, c::Error> { Ok(vec![]) }
-    fn check(_: c::Call) -> Result<Vec<c::CheckStep>, c::Error> { Ok(vec![]) }
 }
-impl e::Guest for Ftp {
-    fn ftp_get(call: e::Call) -> Result<e::Summary, e::Error> {
-        let s = std::net::TcpStream::connect(&call.connection);
-        Ok(e::Summary { payloads: u64::from(s.is_ok()), bytes: 0, skipped: 0, failed: 0 })
-    }
-    fn ftp_put(_: e::Call) -> Result<e::Summary, e::Error> {
-        let _ = (flow::connector::context::run_id(), flow::connector::exchange::next());
-        Ok(e::Summary { payloads: 0, bytes: 0, skipped: 0, failed: 0 })
+
+/// A failure that the host reports to us, on its way back. It is not tried again here: what a host refuses
+/// once it refuses again.
+impl From<types::Error> for Error {
+    fn from(error: types::Error) -> Self {
+        let kind = Kind::from(error.kind);
+        Self { ends_call: kind == Kind::Cancelled, ..Self::new(kind, error.message) }
     }
 }
-export!(Ftp);
+
+/// The kinds of the contract and ours are the same; one list serves both directions.
+macro_rules! same_kinds {
+    ($($case:ident),* $(,)?) => {
+        impl From<Kind> for types::ErrorKind {
+            fn from(kind: Kind) -> Self {
+                match kind { $(Kind::$case => Self::$case,)* }
+            }
+        }
+        impl From<types::ErrorKind> for Kind {
+            fn from(kind: types::ErrorKind) -> Self {
+                match kind { $(types::ErrorKind::$case => Self::$case,)* }
+            }
+        }
+    };
+}
+
+same_kinds!(
+    InvalidSettings,
+    Authentication,
+    Permission,
+    NotFound,
+    Conflict,
+    Unreachable,
+    Timeout,
+    Busy,
+    Tls,
+    Protocol,
+    Data,
+    DeniedByHost,
+    Cancelled,
+    Unsupported,
+    Internal,
+);

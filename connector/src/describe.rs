@@ -1,0 +1,119 @@
+//! `describe` and `plan`: what the connector is, and what a call will reach. Neither calls an import.
+
+use crate::bindings::exports::flow::connector::connector::{Descriptor, Direction, Egress, Endpoint};
+use crate::bindings::flow::connector::types::Call;
+use crate::command::Verb;
+use crate::error::Error;
+use crate::select::check_stated;
+use crate::settings::{Connection, DataConnection, Options, connection_schema, options_schema};
+
+/// The order of the options that fits receiving: where first, then what to do.
+const GET_ORDER: [&str; 6] = ["path", "root", "match", "command", "original_filename", "original_path"];
+/// The order that fits sending: what to do first.
+const PUT_ORDER: [&str; 6] = ["command", "path", "root", "match", "original_filename", "original_path"];
+
+const DESCRIPTION: &str = "\
+Receives files from an FTP server (RFC 959), and sends, renames and deletes files there.
+
+Every path is relative to the connection's root folder and cannot leave it. Uploads are written under a \
+temporary name and renamed when they are complete.";
+
+const GET_DESCRIPTION: &str = "\
+Makes one payload of each file that `path` names: a single file, all files of a folder (`orders/`), or, with \
+`root` set, all files below that folder whose path the regular expression in `path` fits. No match is a \
+success without payloads.
+
+Each payload has the attributes `path`, `original_filename` and `original_path`, which later steps use to \
+rename or delete the original. `command` may be any FTP command; the default is `get`.";
+
+const PUT_DESCRIPTION: &str = "\
+Writes each incoming payload to the file that `path` names. A path that ends in `/` is a folder, and the file \
+keeps its original name. Missing folders are made.
+
+`command` says what else may be done: `append` adds to the end of a file (not atomic: a broken connection \
+leaves part of it), `rename processed/` moves the file that the payload came from, `delete` deletes it. The \
+default is `put`.";
+
+/// What the connector is.
+pub fn descriptor() -> Descriptor {
+    let endpoint = |name: &str, title: &str, description: &str, command: &str, order: &[&str]| Endpoint {
+        name: name.to_owned(),
+        title: title.to_owned(),
+        description: description.to_owned(),
+        options_schema: options_schema(command, order).as_value().to_string(),
+    };
+    Descriptor {
+        id: "ftp".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        title: "FTP".to_owned(),
+        description: DESCRIPTION.to_owned(),
+        connection_schema: connection_schema().as_value().to_string(),
+        endpoints: vec![
+            endpoint("ftp-get", "Receive files", GET_DESCRIPTION, "get", &GET_ORDER),
+            endpoint("ftp-put", "Send or change files", PUT_DESCRIPTION, "put", &PUT_ORDER),
+        ],
+        details: None,
+    }
+}
+
+/// Checks settings and options, and names every host and port that the call will need.
+pub fn plan(call: &Call) -> Result<Vec<Egress>, Error> {
+    let connection = Connection::parse(&call.connection)?;
+    // A call does not say which endpoint it is for; without a command, both read the options alike.
+    check_stated(&Options::parse(&call.options)?, &connection, Verb::Get)?;
+    let egress = |first_port, last_port, direction, secondary, reason: &str| Egress {
+        host: connection.host.clone(),
+        first_port,
+        last_port,
+        direction,
+        secondary,
+        reason: reason.to_owned(),
+    };
+    let control = egress(
+        connection.port,
+        connection.port,
+        Direction::Connect,
+        false,
+        "FTP control connection",
+    );
+    let data = if connection.data_connection == DataConnection::Active {
+        let reason = "FTP data connections that the server opens (active mode)";
+        egress(1, 65535, Direction::Accept, true, reason)
+    } else {
+        let reason = "FTP data connections, on ports that the server picks (passive mode)";
+        egress(1, 65535, Direction::Connect, true, reason)
+    };
+    Ok(vec![control, data])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_endpoints_show_the_same_options() {
+        let mut put = PUT_ORDER;
+        let mut get = GET_ORDER;
+        put.sort_unstable();
+        get.sort_unstable();
+        assert_eq!(put, get);
+        let descriptor = descriptor();
+        let [get, put] = &descriptor.endpoints[..] else { panic!() };
+        let default = |endpoint: &Endpoint| {
+            let schema: serde_json::Value = serde_json::from_str(&endpoint.options_schema).unwrap();
+            schema.pointer("/properties/command/default").cloned()
+        };
+        assert_eq!((default(get), default(put)), (Some("get".into()), Some("put".into())));
+    }
+
+    #[test]
+    fn the_plan_names_ports() {
+        let call = |connection: &str| Call { connection: connection.to_owned(), options: "{}".to_owned() };
+        let passive = plan(&call(r#"{"host":"h","port":2121}"#)).unwrap();
+        assert_eq!((passive[0].first_port, passive[0].last_port, passive[0].secondary), (2121, 2121, false));
+        assert!(passive[1].secondary && passive[1].direction == Direction::Connect);
+        let active = plan(&call(r#"{"host":"h","data_connection":"active"}"#)).unwrap();
+        assert!(active[1].secondary && active[1].direction == Direction::Accept);
+        assert!(plan(&call(r#"{"host":"h","tls":"explicit"}"#)).is_err());
+    }
+}

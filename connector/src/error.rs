@@ -1,0 +1,483 @@
+//! Every failure of the connector, and the one table that turns an FTP reply code into its kind.
+
+use std::io;
+
+use crate::transport::Stop;
+
+/// What went wrong, by who has to act. The cases are those of the contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The settings or options are wrong, and nothing was tried.
+    InvalidSettings,
+    /// The server does not accept the account.
+    Authentication,
+    /// The account may not do this.
+    Permission,
+    /// The file or folder is not there.
+    NotFound,
+    /// Something is in the way.
+    Conflict,
+    /// No connection, or it broke.
+    Unreachable,
+    /// No answer in time.
+    Timeout,
+    /// The server has no room for us now.
+    Busy,
+    /// TLS failed.
+    Tls,
+    /// The server broke the protocol or refused the sequence.
+    Protocol,
+    /// Bytes are missing or wrong, or there is no room for them.
+    Data,
+    /// The host's policy forbids it.
+    DeniedByHost,
+    /// The host asked the call to stop.
+    Cancelled,
+    /// The server, or this version of the connector, does not offer this.
+    Unsupported,
+    /// A fault of the connector.
+    Internal,
+}
+
+/// Whether trying the same again can help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    /// Somebody has to change something first.
+    Never,
+    /// After a pause that grows.
+    Backoff,
+}
+
+/// What the failed operation left behind on the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing.
+    None,
+    /// A temporary file, or part of one.
+    Partial,
+    /// It may or may not have happened.
+    Unknown,
+}
+
+/// What was being done. Together with the reply code it decides the kind of a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Op {
+    /// Opening the control connection and reading the greeting.
+    Connect,
+    /// USER and PASS.
+    SignIn,
+    /// FEAT, TYPE, OPTS and the like.
+    SetUp,
+    /// CWD.
+    EnterFolder,
+    /// MLSD, LIST or NLST.
+    List,
+    /// SIZE, MDTM, MLST.
+    Stat,
+    /// RETR.
+    Read,
+    /// STOR under a temporary name.
+    Store,
+    /// APPE.
+    Append,
+    /// RNFR.
+    RenameFrom,
+    /// RNTO.
+    RenameTo,
+    /// DELE.
+    Delete,
+    /// MKD.
+    MakeFolder,
+    /// RMD.
+    RemoveFolder,
+    /// SITE CHMOD.
+    Chmod,
+}
+
+impl Op {
+    /// The operation in words that fit after "cannot".
+    fn words(self) -> &'static str {
+        match self {
+            Self::Connect => "connect to",
+            Self::SignIn => "sign in to",
+            Self::SetUp => "set up the session with",
+            Self::EnterFolder => "enter folder",
+            Self::List => "list folder",
+            Self::Stat => "look at",
+            Self::Read => "read",
+            Self::Store => "store",
+            Self::Append => "append to",
+            Self::RenameFrom => "rename",
+            Self::RenameTo => "rename to",
+            Self::Delete => "delete",
+            Self::MakeFolder => "make folder",
+            Self::RemoveFolder => "remove folder",
+            Self::Chmod => "set the visibility of",
+        }
+    }
+
+    /// What a reply that never came leaves behind. `Store` writes a temporary name, which is removed.
+    fn effect_of_lost_reply(self) -> Effect {
+        match self {
+            Self::Append | Self::RenameTo | Self::Delete => Effect::Unknown,
+            Self::Store => Effect::Partial,
+            _ => Effect::None,
+        }
+    }
+}
+
+/// A failure. `message` is one sentence for a person and never carries a secret.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
+pub struct Error {
+    /// What went wrong.
+    pub kind: Kind,
+    /// What failed, where, and what would be right.
+    pub message: String,
+    /// The FTP reply code.
+    pub code: Option<u16>,
+    /// Whether trying again can help.
+    pub retry: Retry,
+    /// What was left behind.
+    pub effect: Effect,
+    /// JSON Pointer to the setting that is to be changed.
+    pub field: Option<String>,
+    /// The session cannot be used any more.
+    pub session_lost: bool,
+    /// The call as a whole cannot go on, so there is no use in trying the next payload.
+    pub ends_call: bool,
+}
+
+impl Error {
+    /// A failure that no retry helps and that leaves nothing behind.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            code: None,
+            retry: Retry::Never,
+            effect: Effect::None,
+            field: None,
+            session_lost: false,
+            ends_call: false,
+        }
+    }
+
+    /// A wrong setting. `field` is its JSON Pointer, for example `/options/path`.
+    pub fn setting(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { field: Some(field.into()), ..Self::new(Kind::InvalidSettings, message) }
+    }
+
+    /// The host asked to stop.
+    pub fn cancelled() -> Self {
+        Self {
+            session_lost: true,
+            ends_call: true,
+            ..Self::new(Kind::Cancelled, "The call was cancelled.")
+        }
+    }
+
+    /// The same failure with trying again allowed.
+    #[must_use]
+    pub fn retryable(self) -> Self {
+        Self { retry: Retry::Backoff, ..self }
+    }
+
+    /// The same failure, after which the session is not to be used.
+    #[must_use]
+    pub fn losing_session(self) -> Self {
+        Self { session_lost: true, ..self }
+    }
+
+    /// The same failure as the end of the whole call.
+    #[must_use]
+    pub fn ending_call(self) -> Self {
+        Self { ends_call: true, ..self }
+    }
+
+    /// The same failure with another effect.
+    #[must_use]
+    pub fn leaving(self, effect: Effect) -> Self {
+        Self { effect, ..self }
+    }
+
+    /// What a reply code says about an operation on `subject`. `text` is the server's own, unchecked.
+    pub fn reply(op: Op, subject: &str, code: u16, text: &str) -> Self {
+        let (kind, retry) = classify(op, code);
+        let mut message = format!("The server refused to {} `{}`: {code}", op.words(), printable(subject));
+        let text = printable(text);
+        if !text.is_empty() {
+            message.push_str(", \"");
+            message.push_str(&text);
+            message.push('"');
+        }
+        message.push('.');
+        if let Some(hint) = hint(op, kind) {
+            message.push(' ');
+            message.push_str(hint);
+        }
+        Self {
+            code: Some(code),
+            retry,
+            // 421 closes the control connection; 530 in the middle means that we are signed out.
+            session_lost: matches!(code, 421 | 530),
+            ..Self::new(kind, message)
+        }
+    }
+
+    /// What a failure of the byte stream says about an operation on `subject`.
+    pub fn io(op: Op, subject: &str, error: &io::Error) -> Self {
+        let what = format!("Cannot {} `{}`", op.words(), printable(subject));
+        let lost = |kind, message: String| Self {
+            effect: op.effect_of_lost_reply(),
+            session_lost: true,
+            ..Self::new(kind, message)
+        };
+        match error.get_ref().and_then(|inner| inner.downcast_ref::<Stop>()) {
+            Some(Stop::Cancelled) => {
+                return Self { effect: op.effect_of_lost_reply(), ..Self::cancelled() };
+            }
+            Some(Stop::TimedOut(limit)) => {
+                let seconds = limit.as_secs_f64();
+                return lost(Kind::Timeout, format!("{what}: no answer within {seconds:.0} s."))
+                    .retryable();
+            }
+            Some(Stop::CallOver) => {
+                return lost(Kind::Timeout, format!("{what}: the time that the host gives this call is up."))
+                    .ending_call();
+            }
+            Some(Stop::Unresolved(name)) => {
+                return lost(
+                    Kind::Unreachable,
+                    format!("{what}: the name `{}` does not resolve; check the setting `host`.", printable(name)),
+                );
+            }
+            None => {}
+        }
+        match error.kind() {
+            io::ErrorKind::InvalidData => lost(
+                Kind::Protocol,
+                format!("{what}: the server's answer is not FTP ({}); check `host` and `port`.", printable(&error.to_string())),
+            ),
+            io::ErrorKind::PermissionDenied => lost(
+                Kind::DeniedByHost,
+                format!("{what}: the host's policy does not allow this connection."),
+            ),
+            io::ErrorKind::InvalidInput => {
+                Self::new(Kind::InvalidSettings, format!("{what}: it cannot be part of an FTP command."))
+            }
+            io::ErrorKind::ConnectionRefused => {
+                lost(Kind::Unreachable, format!("{what}: the connection was refused.")).retryable()
+            }
+            io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::NotConnected => {
+                lost(Kind::Unreachable, format!("{what}: the connection broke.")).retryable()
+            }
+            _ => lost(Kind::Unreachable, format!("{what}: {}.", printable(&error.to_string()))).retryable(),
+        }
+    }
+}
+
+/// Which operations a row of the table is about.
+#[derive(Clone, Copy)]
+enum On {
+    /// Any operation.
+    Any,
+    /// Operations that need something to be there.
+    Existing,
+    /// Operations that put something there.
+    Writing,
+    /// One operation.
+    Only(Op),
+}
+
+impl On {
+    fn covers(self, op: Op) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Existing => matches!(
+                op,
+                Op::EnterFolder
+                    | Op::List
+                    | Op::Stat
+                    | Op::Read
+                    | Op::RenameFrom
+                    | Op::Delete
+                    | Op::RemoveFolder
+            ),
+            Self::Writing => {
+                matches!(op, Op::Store | Op::Append | Op::RenameTo | Op::MakeFolder | Op::Chmod)
+            }
+            Self::Only(only) => only == op,
+        }
+    }
+}
+
+/// Reply code and operation to kind and retry; the first row that fits counts. Codes decide, never text.
+const TABLE: &[(u16, On, Kind, Retry)] = {
+    use Kind::{
+        Authentication, Busy, Conflict, Data, InvalidSettings, NotFound, Permission, Protocol, Tls,
+        Unreachable, Unsupported,
+    };
+    use On::{Any, Existing, Only, Writing};
+    use Retry::{Backoff, Never};
+    &[
+        (202, Any, Unsupported, Never),
+        (332, Any, Authentication, Never),
+        (421, Any, Busy, Backoff),
+        (425, Any, Unreachable, Backoff),
+        (426, Any, Unreachable, Backoff),
+        (430, Any, Authentication, Never),
+        (434, Any, Unreachable, Backoff),
+        // On a read, 450 is how several servers say "no such file"; on a write the file is in use.
+        (450, Existing, NotFound, Never),
+        (450, Any, Busy, Backoff),
+        (451, Any, Busy, Backoff),
+        (452, Any, Data, Never),
+        (500, Any, Protocol, Never),
+        (501, Any, InvalidSettings, Never),
+        (502, Any, Unsupported, Never),
+        (503, Any, Protocol, Never),
+        (504, Any, Unsupported, Never),
+        (521, Only(Op::MakeFolder), Conflict, Never),
+        (521, Any, Permission, Never),
+        (522, Any, Tls, Never),
+        (530, Any, Authentication, Never),
+        // "Need account for storing files": the session is fine, the right to write is missing.
+        (532, Writing, Permission, Never),
+        (532, Any, Authentication, Never),
+        (534, Any, Tls, Never),
+        (535, Any, Tls, Never),
+        (550, Only(Op::RenameTo), Conflict, Never),
+        (550, Only(Op::MakeFolder), Conflict, Never),
+        (550, Only(Op::RemoveFolder), Conflict, Never),
+        (550, Existing, NotFound, Never),
+        (550, Any, Permission, Never),
+        (552, Any, Data, Never),
+        // vsftpd, pure-ftpd and proftpd all say 553 when the folder is not writable.
+        (553, Only(Op::RenameTo), Conflict, Never),
+        (553, Writing, Permission, Never),
+        (553, Any, InvalidSettings, Never),
+    ]
+};
+
+/// Kind and retry for a reply. A code that the table does not know is judged by its first digit
+/// (RFC 959 section 4.2.1: 4 is transient, 5 is permanent), and anything else is out of protocol.
+fn classify(op: Op, code: u16) -> (Kind, Retry) {
+    TABLE
+        .iter()
+        .find(|(row, on, _, _)| *row == code && on.covers(op))
+        .map_or_else(
+            || match code {
+                400..=499 => (Kind::Busy, Retry::Backoff),
+                _ => (Kind::Protocol, Retry::Never),
+            },
+            |(_, _, kind, retry)| (*kind, *retry),
+        )
+}
+
+/// What would be right, where the table's answer alone does not say.
+fn hint(op: Op, kind: Kind) -> Option<&'static str> {
+    match (op, kind) {
+        (Op::SignIn, Kind::Authentication) => Some("Check the setting `auth`."),
+        (Op::RenameTo, Kind::Conflict) => {
+            Some("The name is taken, or the folder cannot be written; end the target with `/` to name a folder.")
+        }
+        (Op::RemoveFolder, Kind::Conflict) => Some("Only an empty folder can be removed."),
+        (_, Kind::Permission) => Some("The account needs the right to do this."),
+        _ => None,
+    }
+}
+
+/// Text that came from outside, made fit for a log line: no control characters, bounded.
+pub fn printable(text: &str) -> String {
+    const LONGEST: usize = 300;
+    let mut clean: String = text
+        .trim()
+        .chars()
+        .take(LONGEST)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    if text.trim().chars().nth(LONGEST).is_some() {
+        clean.push('…');
+    }
+    clean
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_decides_by_code_and_operation() {
+        use Kind as K;
+        let rows = [
+            (Op::Read, 550, K::NotFound, Retry::Never),
+            (Op::Read, 450, K::NotFound, Retry::Never),
+            (Op::Store, 450, K::Busy, Retry::Backoff),
+            (Op::Store, 550, K::Permission, Retry::Never),
+            (Op::Store, 553, K::Permission, Retry::Never),
+            (Op::Store, 532, K::Permission, Retry::Never),
+            (Op::Read, 532, K::Authentication, Retry::Never),
+            (Op::Read, 553, K::InvalidSettings, Retry::Never),
+            (Op::MakeFolder, 550, K::Conflict, Retry::Never),
+            (Op::MakeFolder, 521, K::Conflict, Retry::Never),
+            (Op::RemoveFolder, 550, K::Conflict, Retry::Never),
+            (Op::RenameFrom, 550, K::NotFound, Retry::Never),
+            (Op::RenameTo, 550, K::Conflict, Retry::Never),
+            (Op::Delete, 550, K::NotFound, Retry::Never),
+            (Op::EnterFolder, 550, K::NotFound, Retry::Never),
+            (Op::SignIn, 530, K::Authentication, Retry::Never),
+            (Op::SignIn, 332, K::Authentication, Retry::Never),
+            (Op::Connect, 421, K::Busy, Retry::Backoff),
+            (Op::Read, 425, K::Unreachable, Retry::Backoff),
+            (Op::Read, 426, K::Unreachable, Retry::Backoff),
+            (Op::Store, 451, K::Busy, Retry::Backoff),
+            (Op::Store, 452, K::Data, Retry::Never),
+            (Op::Store, 552, K::Data, Retry::Never),
+            (Op::SetUp, 500, K::Protocol, Retry::Never),
+            (Op::SetUp, 501, K::InvalidSettings, Retry::Never),
+            (Op::SetUp, 502, K::Unsupported, Retry::Never),
+            (Op::SetUp, 503, K::Protocol, Retry::Never),
+            (Op::SetUp, 504, K::Unsupported, Retry::Never),
+            (Op::SetUp, 202, K::Unsupported, Retry::Never),
+            (Op::Read, 521, K::Permission, Retry::Never),
+            (Op::Read, 522, K::Tls, Retry::Never),
+            (Op::SetUp, 534, K::Tls, Retry::Never),
+            (Op::SetUp, 535, K::Tls, Retry::Never),
+            // Not in the table: the first digit decides.
+            (Op::Read, 499, K::Busy, Retry::Backoff),
+            (Op::Read, 599, K::Protocol, Retry::Never),
+            (Op::Read, 226, K::Protocol, Retry::Never),
+        ];
+        for (op, code, kind, retry) in rows {
+            assert_eq!(classify(op, code), (kind, retry), "{op:?} {code}");
+        }
+    }
+
+    #[test]
+    fn a_message_has_no_control_characters() {
+        let error = Error::reply(Op::Read, "a\r\nb", 550, "no\tsuch\u{1b}[31m file\r\n");
+        assert!(!error.message.chars().any(char::is_control), "{}", error.message);
+        assert_eq!(error.code, Some(550));
+    }
+
+    #[test]
+    fn a_lost_reply_says_what_is_not_known() {
+        let broken = io::Error::from(io::ErrorKind::ConnectionReset);
+        assert_eq!(Error::io(Op::Delete, "a", &broken).effect, Effect::Unknown);
+        assert_eq!(Error::io(Op::RenameTo, "a", &broken).effect, Effect::Unknown);
+        assert_eq!(Error::io(Op::Append, "a", &broken).effect, Effect::Unknown);
+        assert_eq!(Error::io(Op::Read, "a", &broken).effect, Effect::None);
+        assert!(Error::io(Op::Read, "a", &broken).session_lost);
+    }
+
+    #[test]
+    fn a_harmless_refusal_keeps_the_session() {
+        assert!(!Error::reply(Op::Read, "a", 550, "").session_lost);
+        assert!(Error::reply(Op::Read, "a", 421, "").session_lost);
+    }
+}

@@ -1,0 +1,112 @@
+//! `rename`, `delete`, `mkdir`, `rmdir`: commands without a body. The payload passes on.
+
+use crate::bindings::flow::connector::types::{Metadata, Summary};
+use crate::client::Client;
+use crate::error::{Error, Kind};
+use crate::flow::{Done, ORIGINAL_PATH, attribute, set_attribute, set_originals};
+use crate::path::{Named, RemotePath, jail};
+use crate::select::{Selection, Task};
+
+/// Renames or moves the files that the task selects.
+pub fn rename(
+    client: &mut Client,
+    mut metadata: Metadata,
+    task: &Task,
+    summary: &mut Summary,
+) -> Result<Done, Error> {
+    let Some(target) = &task.target else {
+        return Err(Error::new(Kind::Internal, "`rename` came without a target."));
+    };
+    let sources = sources(client, &metadata, task)?;
+    if sources.len() > 1 && !target.folder {
+        let message = format!(
+            "{} files fit, and `{}` is one name: end the target with `/` to name a folder.",
+            sources.len(),
+            target.path
+        );
+        return Err(Error::setting("/options/command", message));
+    }
+    if sources.is_empty() {
+        summary.skipped += 1;
+    }
+    let several = sources.len() > 1;
+    for source in sources {
+        let to = if target.folder { target.path.child(source.name()) } else { target.path.clone() };
+        if to != source {
+            client.attempt(|session| {
+                session.ensure_folder(&to.parent())?;
+                session.rename(&source, &to)
+            })?;
+        }
+        let told = if several { target.path.as_str() } else { to.as_str() };
+        set_attribute(&mut metadata, "renamed_to", told);
+    }
+    set_originals(&mut metadata, task);
+    Ok(Done::Pass(metadata))
+}
+
+/// Deletes the files that the task selects.
+pub fn delete(
+    client: &mut Client,
+    mut metadata: Metadata,
+    task: &Task,
+    summary: &mut Summary,
+) -> Result<Done, Error> {
+    let sources = sources(client, &metadata, task)?;
+    if sources.is_empty() {
+        summary.skipped += 1;
+    }
+    for source in sources {
+        client.attempt(|session| session.delete(&source))?;
+    }
+    set_originals(&mut metadata, task);
+    Ok(Done::Pass(metadata))
+}
+
+/// Makes a folder and those above it.
+pub fn mkdir(client: &mut Client, mut metadata: Metadata, task: &Task) -> Result<Done, Error> {
+    let folder = folder(task)?;
+    client.attempt(|session| {
+        // Not what was seen earlier: somebody may have removed it since.
+        session.forget_folder(&folder);
+        session.ensure_folder(&folder)
+    })?;
+    set_originals(&mut metadata, task);
+    Ok(Done::Pass(metadata))
+}
+
+/// Removes an empty folder.
+pub fn rmdir(client: &mut Client, mut metadata: Metadata, task: &Task) -> Result<Done, Error> {
+    let folder = folder(task)?;
+    client.attempt(|session| session.remove_folder(&folder))?;
+    set_originals(&mut metadata, task);
+    Ok(Done::Pass(metadata))
+}
+
+fn folder(task: &Task) -> Result<RemotePath, Error> {
+    match &task.selection {
+        Selection::Static(named) => Ok(named.path.clone()),
+        _ => Err(Error::new(Kind::Internal, "A folder command came without a folder.")),
+    }
+}
+
+/// The files to change: those that the options select, else the one that the payload came from.
+fn sources(client: &mut Client, metadata: &Metadata, task: &Task) -> Result<Vec<RemotePath>, Error> {
+    match &task.selection {
+        Selection::Static(named) => Ok(vec![named.path.clone()]),
+        Selection::Pattern(pattern) => {
+            let found = client.attempt(|session| pattern.find(session, false))?;
+            Ok(found.into_iter().map(|found| found.path).collect())
+        }
+        Selection::Nothing => {
+            let path = attribute(metadata, ORIGINAL_PATH).map(|path| jail(path, "/options/path")).transpose()?;
+            match path {
+                Some(Named { path, .. }) if !path.is_root() => Ok(vec![path]),
+                _ => Err(Error::setting(
+                    "/options/path",
+                    "Nothing says which file: the payload has no `original_path`, so name the file in `path`.",
+                )),
+            }
+        }
+    }
+}
