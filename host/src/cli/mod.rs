@@ -1,0 +1,100 @@
+//! The command line.
+
+mod check;
+mod demo;
+mod describe;
+mod output;
+mod run;
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+use flowhost::engine::{Runtime, RuntimeOptions};
+use flowhost::flow::Problems;
+use std::process::ExitCode;
+use std::sync::Arc;
+use tracing_subscriber::EnvFilter;
+
+/// Something failed.
+const FAILED: u8 = 1;
+/// The flow or the command line is wrong; clap ends with the same code.
+const WRONG: u8 = 2;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  all went well
+  1  something failed: a step, a payload, a connection
+  2  the flow or the command line is wrong, and nothing was done
+  130  ended at once by a second Ctrl-C
+
+Environment:
+  FLOWHOST_STATE  folder for what a run keeps on disk, where --state is not given
+  FLOWHOST_LOG    the host's own log, for example `debug`";
+
+/// Runs flows that move documents between systems through sandboxed connectors.
+#[derive(Debug, Parser)]
+#[command(name = "flowhost", version, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a flow.
+    Run(run::Args),
+    /// Check flows: the files first, then the connections that they use.
+    Check(check::Args),
+    /// Tell what a connector is: its endpoints, settings and options.
+    Describe(describe::Args),
+    /// Move real files through three flows, with everything that takes part inside this program.
+    Demo(demo::Args),
+}
+
+/// Parses the arguments, does what they say, and gives the exit code.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let filter = EnvFilter::try_from_env("FLOWHOST_LOG").unwrap_or_else(|_| EnvFilter::new("error"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    let ended = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the asynchronous runtime cannot start")
+        .and_then(|runtime| runtime.block_on(dispatch(cli.command)));
+    match ended {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("flowhost: {error:#}");
+            let wrong = error.is::<Problems>() || error.is::<Wrong>();
+            ExitCode::from(if wrong { WRONG } else { FAILED })
+        }
+    }
+}
+
+async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Run(args) => run::run(args).await,
+        Command::Check(args) => check::check(args).await,
+        Command::Describe(args) => describe::describe(args).await,
+        Command::Demo(args) => demo::demo(args).await,
+    }
+}
+
+fn runtime() -> anyhow::Result<Arc<Runtime>> {
+    Runtime::new(RuntimeOptions::default())
+}
+
+/// What was asked for cannot be, whatever happens outside.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Wrong(String);
+
+fn exit(all_well: bool) -> ExitCode {
+    if all_well {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(FAILED)
+    }
+}

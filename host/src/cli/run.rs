@@ -1,0 +1,118 @@
+//! `flowhost run`.
+
+use super::{WRONG, exit, output, runtime};
+use anyhow::Context as _;
+use flowhost::event::Events;
+use flowhost::flow::{self, LoadOptions, RunOptions};
+use flowhost::policy::Limits;
+use std::collections::BTreeMap;
+use std::env;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tokio_util::sync::CancellationToken;
+
+/// What a shell says of a program that was ended by an interrupt.
+const INTERRUPTED: i32 = 130;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The flow file.
+    flow: PathBuf,
+    /// Print one JSON object a line for each event; the last is `run-finished`.
+    #[arg(long)]
+    json: bool,
+    /// Folder for what the run keeps on disk [default: the user's state folder].
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+    /// Give one of the flow's `variables` another value; may be repeated.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
+    var: Vec<(String, String)>,
+    /// Most bytes of documents on disk and in memory at the same time.
+    #[arg(long, value_name = "BYTES")]
+    spool_quota: Option<u64>,
+}
+
+/// Reads `NAME=VALUE`.
+pub(super) fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write NAME=VALUE".to_owned()),
+    }
+}
+
+pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let runtime = runtime()?;
+    let variables: BTreeMap<String, String> = args.var.into_iter().collect();
+    let flow = match flow::load(&runtime, &args.flow, &LoadOptions { variables }).await {
+        Ok(flow) => flow,
+        Err(problems) => {
+            output::problems(&problems, args.json);
+            return Ok(ExitCode::from(WRONG));
+        }
+    };
+    output::warnings(&flow);
+    let cancel = CancellationToken::new();
+    tokio::spawn(interrupts(cancel.clone()));
+    let options = RunOptions {
+        state: args.state.map_or_else(state_folder, Ok)?,
+        spool_quota: args.spool_quota,
+        events: if args.json {
+            output::json()
+        } else {
+            output::people()
+        },
+        cancel,
+        limits: Limits::default(),
+    };
+    let report = flow::run(&flow, &options).await?;
+    Ok(exit(report.is_ok()))
+}
+
+/// The first interrupt ends the run in good order, the second at once.
+async fn interrupts(cancel: CancellationToken) {
+    wait_for_interrupt().await;
+    eprintln!("flowhost: ending the run; once more to end at once");
+    cancel.cancel();
+    wait_for_interrupt().await;
+    std::process::exit(INTERRUPTED);
+}
+
+#[cfg(unix)]
+async fn wait_for_interrupt() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        result = tokio::signal::ctrl_c() => if result.is_err() { std::future::pending::<()>().await },
+        _ = terminate.recv() => {}
+    }
+}
+
+#[cfg(not(unix))]
+async fn wait_for_interrupt() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Where runs keep their state: `FLOWHOST_STATE`, else the user's state folder (XDG base directories).
+fn state_folder() -> anyhow::Result<PathBuf> {
+    let folder = |name: &str| {
+        env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    if let Some(path) = env::var_os("FLOWHOST_STATE").filter(|path| !path.is_empty()) {
+        return Ok(PathBuf::from(path));
+    }
+    let parent = folder("XDG_STATE_HOME").or_else(|| Some(folder("HOME")?.join(".local/state")));
+    let parent =
+        parent.context("there is no home folder for the run's state: name a folder with `--state`")?;
+    Ok(parent.join("flowhost"))
+}
+
+/// Events for `demo`, which shows its runs like `run` does.
+pub(super) fn events() -> Events {
+    output::people()
+}

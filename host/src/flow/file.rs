@@ -1,0 +1,201 @@
+//! The flow file as it is written, before anything in it is resolved.
+//!
+//! The schema that checks it is generated from these types.
+
+use super::schema::{Schema, SchemaError};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// A whole flow file.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FlowFile {
+    /// Names the flow in reports.
+    #[schemars(length(min = 1))]
+    pub name: String,
+    /// What it is for. Nothing depends on it.
+    #[expect(dead_code, reason = "for the reader of the file")]
+    description: Option<String>,
+    /// Values that templates see as `vars.NAME`; the command line may replace them.
+    #[serde(default)]
+    pub variables: BTreeMap<String, String>,
+    /// Connectors with their settings.
+    #[serde(default)]
+    pub instances: BTreeMap<String, InstanceFile>,
+    /// What is done, in this order.
+    #[schemars(length(min = 1))]
+    pub steps: Vec<StepFile>,
+}
+
+/// A connector with its settings.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InstanceFile {
+    /// The name of a connector built into the host, or the path of a `.wasm` file.
+    #[schemars(length(min = 1))]
+    pub connector: String,
+    /// The connector's connection settings.
+    pub settings: Option<BTreeMap<String, Value>>,
+}
+
+/// One step. Exactly one of `use`, `http` and `folder`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StepFile {
+    /// Names the step in reports; `step-1`, `step-2`, … when not given.
+    #[schemars(length(min = 1))]
+    pub id: Option<String>,
+    /// The instance to call.
+    pub r#use: Option<String>,
+    /// The endpoint to call, with `use`.
+    pub endpoint: Option<String>,
+    /// The endpoint's options, with `use`.
+    pub options: Option<BTreeMap<String, Value>>,
+    /// Sends each payload to a web server.
+    pub http: Option<HttpFile>,
+    /// Reads or writes a local folder.
+    pub folder: Option<FolderFile>,
+    /// How often what fails for a passing reason is tried; once when not given.
+    pub retry: Option<RetryFile>,
+    /// What a failure in this step means for the run.
+    #[serde(default)]
+    pub on_error: OnError,
+    /// Limit for the whole step with all its tries; one hour when not given.
+    #[schemars(extend("examples" = ["5m"]))]
+    pub timeout: Option<String>,
+}
+
+/// An HTTP request for each payload.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HttpFile {
+    /// The request's method; POST when not given.
+    #[schemars(extend("examples" = ["POST"]))]
+    pub method: Option<String>,
+    /// Where to.
+    #[schemars(extend("examples" = ["https://shop.example/orders"]))]
+    pub url: String,
+    /// Further headers.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// Limit for one request with its body and answer; the step's when not given.
+    #[schemars(extend("examples" = ["30s"]))]
+    pub timeout: Option<String>,
+}
+
+/// A local folder. Exactly one of `read` and `write`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FolderFile {
+    /// A file, a folder, or a glob.
+    #[schemars(length(min = 1), extend("examples" = ["outbox/*.csv"]))]
+    pub read: Option<String>,
+    /// The folder that takes the payloads.
+    #[schemars(length(min = 1), extend("examples" = ["inbox"]))]
+    pub write: Option<String>,
+    /// The file's name, with `write`; the payload's `original_filename` or name when not given.
+    #[schemars(length(min = 1), extend("examples" = ["{{ run.id }}-{{ name }}"]))]
+    pub name: Option<String>,
+    /// What happens to a file that is already there, with `write`; `replace` when not given.
+    pub if_exists: Option<IfExists>,
+}
+
+/// What happens to a file that is already there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum IfExists {
+    /// The new file takes its place at once.
+    Replace,
+    /// The old file stays; the payload counts as skipped and goes on.
+    Skip,
+    /// The old file stays; the payload fails.
+    Fail,
+}
+
+/// What a failure in a step means for the run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnError {
+    /// The step's other payloads are still dealt with; no later step is called.
+    #[default]
+    Stop,
+    /// The failed payloads drop out, the others go on.
+    Continue,
+}
+
+/// How often and with which pauses something is tried.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RetryFile {
+    /// Tries in all, the first included; 3 when not given.
+    #[schemars(range(min = 1, max = 100))]
+    pub attempts: Option<u32>,
+    /// The pause after the first try; it doubles from try to try. `1s` when not given.
+    #[schemars(extend("examples" = ["1s"]))]
+    pub backoff: Option<String>,
+    /// The longest pause; `1m` when not given.
+    #[schemars(extend("examples" = ["1m"]))]
+    pub max_backoff: Option<String>,
+}
+
+/// The schema of flow files, without the parts that are the connectors' own.
+///
+/// # Errors
+/// Never in practice: the schema is generated.
+pub fn schema() -> Result<Schema, SchemaError> {
+    Schema::from_value(schemars::schema_for!(FlowFile).to_value())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn faults(value: &Value) -> Vec<String> {
+        let findings = schema().expect("a schema").check(value, |_| false);
+        findings
+            .into_iter()
+            .map(|finding| format!("{}: {}", finding.pointer, finding.message))
+            .collect()
+    }
+
+    #[test]
+    fn the_schema_accepts_what_serde_reads() {
+        let value = json!({
+            "name": "a", "variables": {"x": "y"},
+            "instances": {"w": {"connector": "ftp", "settings": {"host": "h", "port": 21}}, "n": {"connector": "x.wasm", "settings": null}},
+            "steps": [
+                {"id": "pull", "use": "w", "endpoint": "ftp-get", "options": {"path": "x"},
+                 "retry": {"attempts": 3, "backoff": "1s"}, "on_error": "continue", "timeout": "5m"},
+                {"http": {"url": "http://x/"}},
+                {"folder": {"write": "out", "if_exists": "skip"}},
+            ],
+        });
+        assert_eq!(faults(&value), [""; 0]);
+        let file: FlowFile = serde_json::from_value(value).expect("readable");
+        assert_eq!(file.steps[0].on_error, OnError::Continue);
+    }
+
+    #[test]
+    fn faults_are_told_with_what_would_be_right() {
+        let value = json!({"name": "", "step": [], "steps": [
+            {"use": "w", "optoins": {}, "on_error": "ignore", "timeout": 30, "retry": {"attempts": 0}},
+        ]});
+        let mut found = faults(&value);
+        found.sort();
+        let expected = [
+            "/name: must not be empty",
+            "/step: is not known here; did you mean `steps`?",
+            "/steps/0/on_error: must be one of `stop`, `continue`",
+            "/steps/0/optoins: is not known here; did you mean `options`?",
+            "/steps/0/retry/attempts: must be at least 1",
+            "/steps/0/timeout: must be text, not a whole number (put it in quotes), for example `5m`",
+        ];
+        assert_eq!(found.len(), expected.len(), "{found:#?}");
+        for (found, expected) in found.iter().zip(expected) {
+            assert!(found.starts_with(expected), "{found} is not {expected}");
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! The instances of a flow: their connectors, settings and secrets, and what they plan.
+
+use super::{Instances, Loader};
+use crate::FTP_COMPONENT;
+use crate::component::Connector;
+use crate::contract::Call;
+use crate::event::Events;
+use crate::failure::Failure;
+use crate::flow::document::child;
+use crate::flow::file::{FlowFile, InstanceFile};
+use crate::flow::problem;
+use crate::flow::schema::Schema;
+use crate::flow::secret::{self, Part};
+use crate::flow::step::Action;
+use crate::flow::template;
+use crate::flow::{Configured, Step};
+use crate::instance::{Instance, RunContext};
+use crate::policy::Limits;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// Connectors that the host knows by name.
+const BUILT_IN: [(&str, &[u8]); 1] = [("ftp", FTP_COMPONENT)];
+
+impl Loader {
+    pub(super) async fn instances(&mut self, flow: &FlowFile) -> Instances {
+        let mut instances = BTreeMap::new();
+        for (name, file) in &flow.instances {
+            let base = child("/instances", name);
+            let connector = match self.connector(&file.connector).await {
+                Ok(connector) => connector,
+                Err(message) => {
+                    self.problem(&format!("{base}/connector"), message);
+                    instances.insert(name.clone(), None);
+                    continue;
+                }
+            };
+            let connection = self.settings(&format!("{base}/settings"), file, &connector);
+            instances.insert(
+                name.clone(),
+                connection.map(|connection| Configured {
+                    connector,
+                    connection,
+                }),
+            );
+        }
+        instances
+    }
+
+    async fn connector(&self, name: &str) -> Result<Arc<Connector>, String> {
+        let bytes = component_bytes(name, &self.folder).map_err(|error| error.to_string())?;
+        self.runtime.load(&bytes).await.map_err(|error| error.to_string())
+    }
+
+    /// Fills in the secrets and checks the settings; none when there are problems.
+    fn settings(&mut self, base: &str, file: &InstanceFile, connector: &Connector) -> Option<SecretString> {
+        let before = self.problems.len();
+        let mut settings = Value::Object(
+            file.settings
+                .clone()
+                .unwrap_or_default()
+                .into_iter()
+                .collect::<Map<_, _>>(),
+        );
+        let written = settings.clone();
+        let mut filled = Vec::new();
+        for (pointer, text) in template::texts(&written) {
+            match self.placeholders(text) {
+                Ok(None) => {}
+                Ok(Some(value)) => {
+                    if let Some(place) = settings.pointer_mut(&pointer) {
+                        *place = Value::from(value);
+                    }
+                    filled.push(pointer);
+                }
+                Err(error) => self.problem(&format!("{base}{pointer}"), error.to_string()),
+            }
+        }
+        match Schema::compile(&connector.descriptor.connection_schema) {
+            Ok(schema) => {
+                schema.coerce(&mut settings, &filled);
+                self.secrets(base, &schema, &settings, &filled);
+                self.findings(base, schema.check(&settings, |_| false));
+            }
+            Err(error) => self.problem(base, format!("the connector's {error}")),
+        }
+        (self.problems.len() == before).then(|| settings.to_string().into())
+    }
+
+    /// The text with its placeholders filled in; none when it has none.
+    fn placeholders(&mut self, text: &str) -> Result<Option<String>, secret::SecretError> {
+        if !text.contains("${") {
+            return Ok(None);
+        }
+        let mut filled = String::new();
+        for part in secret::fill(text, &self.folder)? {
+            match part {
+                Part::Plain(text) => filled.push_str(&text),
+                Part::Secret(value) => filled.push_str(value.expose_secret()),
+            }
+        }
+        Ok(Some(filled))
+    }
+
+    /// Remembers the values that must not show up anywhere.
+    fn secrets(&mut self, base: &str, schema: &Schema, settings: &Value, filled: &[String]) {
+        for pointer in schema.secrets(settings) {
+            let Some(secret) = settings.pointer(&pointer).and_then(Value::as_str) else {
+                continue;
+            };
+            self.redactor.add(secret.to_owned().into());
+            if !filled.contains(&pointer) {
+                let message =
+                    "a secret stands in the flow file; write `${env:NAME}` or `${file:PATH}` instead";
+                self.warnings
+                    .push(self.document.problem(&format!("{base}{pointer}"), message));
+            }
+        }
+    }
+
+    /// Asks the connectors what each call would need, which is their own check of settings and options.
+    pub(super) async fn plans(&mut self, steps: &mut [Step], instances: &Instances) {
+        if !self.problems.is_empty() {
+            return; // Positions of steps are certain only when all of them are sound.
+        }
+        for (index, step) in steps.iter().enumerate() {
+            let Action::Endpoint(endpoint) = &step.action else {
+                continue;
+            };
+            let Some(Some(configured)) = instances.get(&endpoint.instance) else {
+                continue;
+            };
+            let call = Call {
+                connection: configured.connection.expose_secret().to_owned(),
+                options: endpoint.options.to_string(),
+            };
+            if let Err(failure) = plan(&configured.connector, &call).await {
+                let pointer = plan_pointer(&failure, &endpoint.instance, index);
+                self.problem(&pointer, failure.to_string());
+            }
+        }
+    }
+}
+
+async fn plan(connector: &Arc<Connector>, call: &Call) -> Result<(), Failure> {
+    let run = RunContext {
+        run_id: "plan".to_owned(),
+        events: Events::none(),
+        cancel: CancellationToken::new(),
+        limits: Limits::default(),
+    };
+    Instance::start(connector, run).await?.plan(call).await.map(drop)
+}
+
+/// Where in the flow file the setting is that an error of `plan` names.
+fn plan_pointer(failure: &Failure, instance: &str, step: usize) -> String {
+    let field = match failure {
+        Failure::Connector(error) => error.field(),
+        _ => None,
+    };
+    let field = field.as_deref().unwrap_or_default();
+    if let Some(rest) = field.strip_prefix("/connection") {
+        return format!("{}/settings{rest}", child("/instances", instance));
+    }
+    match field.strip_prefix("/options") {
+        Some(rest) => format!("/steps/{step}/options{rest}"),
+        None => format!("/steps/{step}"),
+    }
+}
+
+/// No connector under a name or path.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectorError {
+    /// Neither a built-in name nor a path.
+    #[error(
+        "`{name}` is not a connector that the host knows by name{hint}. Any other is given as the path of its `.wasm` file"
+    )]
+    Unknown {
+        /// The name.
+        name: String,
+        /// What there is.
+        hint: String,
+    },
+    /// The file cannot be read.
+    #[error("the connector {path} cannot be read: {reason}")]
+    File {
+        /// The file.
+        path: String,
+        /// The system's reason.
+        reason: String,
+    },
+}
+
+/// The bytes of a connector: a built-in one by its name, or a `.wasm` file, relative to `folder`.
+///
+/// # Errors
+/// When there is none.
+pub fn component_bytes(name: &str, folder: &Path) -> Result<Vec<u8>, ConnectorError> {
+    if let Some((_, bytes)) = BUILT_IN.iter().find(|(built_in, _)| *built_in == name) {
+        return Ok(bytes.to_vec());
+    }
+    let is_path = name.contains(['/', '\\']) || Path::new(name).extension().is_some();
+    if !is_path {
+        let hint = problem::hint(name, BUILT_IN.iter().map(|(name, _)| *name));
+        return Err(ConnectorError::Unknown {
+            name: name.to_owned(),
+            hint,
+        });
+    }
+    let path = folder.join(name);
+    fs::read(&path).map_err(|error| ConnectorError::File {
+        path: path.display().to_string(),
+        reason: error.to_string(),
+    })
+}

@@ -1,0 +1,222 @@
+//! Runs a flow: one step after the other, each over the whole set of payloads.
+
+mod attempts;
+
+use super::file::OnError;
+use super::secret::Redactor;
+use super::step::{Session, Work};
+use super::template::Scope;
+use super::{Flow, Step};
+use crate::event::{Event, Events};
+use crate::payload::Payload;
+use crate::policy::Limits;
+use crate::state::spool::Spool;
+use anyhow::Context as _;
+use attempts::StepDone;
+use jiff::Timestamp;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// How a flow is run.
+#[derive(Debug, Clone)]
+pub struct RunOptions {
+    /// The folder for what the run keeps on disk.
+    pub state: PathBuf,
+    /// Most bytes of bodies that may be stored at the same time; none: as much as the disk holds.
+    pub spool_quota: Option<u64>,
+    /// Where events go.
+    pub events: Events,
+    /// Ends the run early.
+    pub cancel: CancellationToken,
+    /// How much one connector may use.
+    pub limits: Limits,
+}
+
+impl RunOptions {
+    /// No quota, the usual limits, and nobody who listens or cancels.
+    #[must_use]
+    pub fn new(state: impl Into<PathBuf>) -> Self {
+        Self {
+            state: state.into(),
+            spool_quota: None,
+            events: Events::none(),
+            cancel: CancellationToken::new(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// How a run ended: the same as its last event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunReport {
+    /// Identifies the run.
+    pub run: String,
+    /// Payloads that the run made.
+    pub payloads: u64,
+    /// Bytes of their bodies.
+    pub bytes: u64,
+    /// Things that were skipped.
+    pub skipped: u64,
+    /// Payloads that failed, and steps that failed without one.
+    pub failed: u64,
+}
+
+impl RunReport {
+    /// Whether nothing failed.
+    #[must_use]
+    pub fn is_ok(&self) -> bool {
+        self.failed == 0
+    }
+}
+
+/// Runs a flow. What fails in it is told by events and counted in the report.
+///
+/// # Errors
+/// When the run cannot begin: there is no room for its state.
+pub async fn run(flow: &Flow, options: &RunOptions) -> anyhow::Result<RunReport> {
+    let spool = Spool::create(&options.state.join("spool"), options.spool_quota)
+        .context("the run cannot begin; `--state` names another folder for its state")?;
+    let run_id = Uuid::now_v7().to_string();
+    let events = redacted(&options.events, &flow.redactor);
+    events.send(&Event::RunStarted {
+        run: run_id.clone(),
+        flow: flow.name.clone(),
+    });
+    let mut run = Run {
+        flow,
+        scope: Scope::of_run(&flow.name, &run_id, Timestamp::now(), &flow.variables),
+        events,
+        options,
+        spool,
+        session: Session::default(),
+        report: RunReport {
+            run: run_id,
+            payloads: 0,
+            bytes: 0,
+            skipped: 0,
+            failed: 0,
+        },
+    };
+    run.steps().await;
+    let Run { report, events, .. } = run;
+    events.send(&Event::RunFinished {
+        status: if report.is_ok() { "ok" } else { "failed" },
+        payloads: report.payloads,
+        bytes: report.bytes,
+        skipped: report.skipped,
+        failed: report.failed,
+        run: report.run.clone(),
+    });
+    Ok(report)
+}
+
+/// Everything that lives as long as the run.
+struct Run<'a> {
+    flow: &'a Flow,
+    scope: Scope,
+    events: Events,
+    options: &'a RunOptions,
+    spool: Arc<Spool>,
+    session: Session,
+    report: RunReport,
+}
+
+impl Run<'_> {
+    async fn steps(&mut self) {
+        let mut payloads = vec![Payload::trigger(&self.report.run)];
+        for step in &self.flow.steps {
+            if payloads.is_empty() {
+                break; // Nothing to do is no failure.
+            }
+            if self.options.cancel.is_cancelled() {
+                self.cancelled(step);
+                break;
+            }
+            let done = self.step(step, payloads).await;
+            self.report.payloads += done.made;
+            self.report.bytes += done.made_bytes;
+            self.report.skipped += done.skipped;
+            self.report.failed += done.failed;
+            if done.failed > 0 && step.on_error == OnError::Stop {
+                break;
+            }
+            payloads = done.output;
+        }
+    }
+
+    fn cancelled(&mut self, step: &Step) {
+        self.report.failed += 1;
+        self.events.send(&Event::StepFailed {
+            step: step.id.clone(),
+            kind: "cancelled".to_owned(),
+            message: "the run was cancelled before this step".to_owned(),
+            code: None,
+        });
+    }
+
+    async fn step(&mut self, step: &Step, payloads: Vec<Payload>) -> StepDone {
+        let work = Work {
+            flow: self.flow,
+            step: &step.id,
+            attempt: 1,
+            scope: &self.scope,
+            run_id: &self.report.run,
+            events: &self.events,
+            cancel: &self.options.cancel,
+            spool: &self.spool,
+            limits: &self.options.limits,
+            deadline: Instant::now() + step.timeout,
+            timeout: step.timeout,
+        };
+        attempts::all(step, work, &mut self.session, payloads).await
+    }
+}
+
+/// Blacks out secrets on the way to whoever listens. A connector should not tell any; a server may.
+fn redacted(events: &Events, redactor: &Redactor) -> Events {
+    let (events, redactor) = (events.clone(), redactor.clone());
+    Events::new(move |event| match redact(event, &redactor) {
+        Some(event) => events.send(&event),
+        None => events.send(event),
+    })
+}
+
+/// The event with its secrets blacked out; none when there are none.
+fn redact(event: &Event, redactor: &Redactor) -> Option<Event> {
+    let mut event = event.clone();
+    let mut found = false;
+    let mut black_out = |text: &mut String| {
+        if redactor.concerns(text) {
+            *text = redactor.redact(text);
+            found = true;
+        }
+    };
+    match &mut event {
+        Event::Log { message, .. }
+        | Event::Retry { message, .. }
+        | Event::StepFailed { message, .. }
+        | Event::Progress { what: message, .. }
+        | Event::Bytes { payload: message, .. } => black_out(message),
+        Event::PayloadFailed { message, payload, .. } => {
+            black_out(message);
+            black_out(payload);
+        }
+        Event::PayloadDone {
+            payload, attributes, ..
+        } => {
+            black_out(payload);
+            attributes.iter_mut().for_each(|(_, value)| black_out(value));
+        }
+        Event::RunStarted { .. }
+        | Event::StepStarted { .. }
+        | Event::StepFinished { .. }
+        | Event::RunFinished { .. } => {}
+    }
+    found.then_some(event)
+}
+
+#[cfg(test)]
+mod tests;

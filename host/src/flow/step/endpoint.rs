@@ -1,0 +1,178 @@
+//! A step that calls an endpoint of a connector.
+
+use super::{Memory, Session, Tried, Work, template_error};
+use crate::contract::{Call, Effect, Error, ErrorKind, Outcome, Retry};
+use crate::failure::Failure;
+use crate::flow::document::field_name;
+use crate::flow::schema::Schema;
+use crate::imports::exchange::{Exchange, Incoming};
+use crate::instance::{Instance, RunContext};
+use crate::payload::Payload;
+use secrecy::ExposeSecret as _;
+use serde_json::Value;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use tokio::time::Instant;
+
+/// Calls an endpoint of a connector.
+#[derive(Debug)]
+pub struct EndpointStep {
+    /// The instance's name.
+    pub instance: String,
+    /// The endpoint's name.
+    pub endpoint: String,
+    /// The options as written.
+    pub options: Value,
+    /// The pointers of the templates in the options.
+    pub templates: Vec<String>,
+    /// The schema of the options.
+    pub schema: Arc<Schema>,
+}
+
+impl EndpointStep {
+    pub(super) async fn attempt(
+        &self,
+        work: &Work<'_>,
+        session: &mut Session,
+        memory: &mut Memory,
+        inbox: Vec<Payload>,
+    ) -> Tried {
+        let mut tried = Tried::default();
+        let incoming = self.incoming(work, inbox, &mut tried);
+        if incoming.is_empty() {
+            return tried;
+        }
+        let Some(configured) = work.flow.instances.get(&self.instance) else {
+            return self.unstarted(tried, incoming, "the instance is not there");
+        };
+        let mut exchange = memory
+            .exchange
+            .take()
+            .unwrap_or_else(|| Exchange::new(Arc::clone(work.spool), []));
+        exchange.inbox = incoming;
+        let mut instance = match session
+            .instances
+            .remove(&self.instance)
+            .filter(Instance::is_alive)
+        {
+            Some(instance) => instance,
+            None => {
+                let run = RunContext {
+                    run_id: work.run_id.to_owned(),
+                    events: work.events.clone(),
+                    cancel: work.cancel.clone(),
+                    limits: work.limits.clone(),
+                };
+                match Instance::start(&configured.connector, run).await {
+                    Ok(instance) => instance,
+                    Err(failure) => {
+                        tried
+                            .untouched
+                            .extend(exchange.inbox.drain(..).map(|incoming| incoming.payload));
+                        tried.failure = Some(failure);
+                        return tried;
+                    }
+                }
+            }
+        };
+        let call = Call {
+            connection: configured.connection.expose_secret().to_owned(),
+            options: self.options.to_string(),
+        };
+        let limit = work.deadline.saturating_duration_since(Instant::now());
+        let before = exchange.skipped;
+        let (mut exchange, answer) = instance
+            .call(work.step, &self.endpoint, &call, work.attempt, limit, exchange)
+            .await;
+        session.instances.insert(self.instance.clone(), instance);
+
+        // What an earlier try took was skipped in this one; that is no skip of the run.
+        let taken_before = if work.attempt > 1 {
+            exchange.skipped - before
+        } else {
+            0
+        };
+        match answer {
+            Ok(summary) => {
+                tried.skipped = summary.skipped.saturating_sub(taken_before);
+                tried.bytes = summary.bytes;
+            }
+            Err(failure) => tried.failure = Some(failure),
+        }
+        collect(&mut exchange, &mut tried);
+        memory.exchange = Some(exchange);
+        tried
+    }
+
+    /// Fills in the templates for each payload; those for which that fails are failed at once.
+    fn incoming(&self, work: &Work<'_>, inbox: Vec<Payload>, tried: &mut Tried) -> VecDeque<Incoming> {
+        let as_written = self.options.to_string();
+        let mut incoming = VecDeque::with_capacity(inbox.len());
+        for payload in inbox {
+            let options = if self.templates.is_empty() {
+                Ok(as_written.clone())
+            } else {
+                self.render(work, &payload)
+            };
+            match options {
+                Ok(options) => incoming.push_back(Incoming { payload, options }),
+                Err(error) => tried.failed.push((payload, error)),
+            }
+        }
+        incoming
+    }
+
+    fn render(&self, work: &Work<'_>, payload: &Payload) -> Result<String, Error> {
+        let field = |pointer: &str| field_name(&format!("/options{pointer}"));
+        let scope = work.scope.with(payload);
+        let mut options = scope
+            .render_all(&self.options, &self.templates)
+            .map_err(|(pointer, error)| template_error(work.step, &field(&pointer), &error))?;
+        self.schema.coerce(&mut options, &self.templates);
+        if let Some(finding) = self.schema.check(&options, |_| false).first() {
+            let message = format!(
+                "step `{}`, {}: what the template gives for this payload does not fit: {}",
+                work.step,
+                field(&finding.pointer),
+                finding.message
+            );
+            return Err(Error::new(ErrorKind::InvalidSettings, message));
+        }
+        Ok(options.to_string())
+    }
+
+    fn unstarted(&self, mut tried: Tried, incoming: VecDeque<Incoming>, reason: &str) -> Tried {
+        tried
+            .untouched
+            .extend(incoming.into_iter().map(|incoming| incoming.payload));
+        tried.failure = Some(Failure::Host(anyhow::anyhow!("{}: {reason}", self.instance)));
+        tried
+    }
+}
+
+/// Takes out of an exchange what became of its payloads.
+fn collect(exchange: &mut Exchange, tried: &mut Tried) {
+    tried.made.append(&mut exchange.accepted);
+    tried.lost.append(&mut exchange.aborted);
+    tried
+        .untouched
+        .extend(exchange.inbox.drain(..).map(|incoming| incoming.payload));
+    for (incoming, outcome) in exchange.settled.drain(..) {
+        let Payload { body, .. } = incoming.payload.clone();
+        match outcome {
+            Outcome::Pass(metadata) => tried.passed.push(Payload { metadata, body }),
+            Outcome::Consume => tried.consumed.push(incoming.payload),
+            // The connector took it and then the whole call failed: that failure tells more.
+            Outcome::Fail(error) if tried.failure.is_some() && is_unsettled(&error) => {
+                tried.untouched.push(incoming.payload);
+            }
+            Outcome::Fail(error) => tried.failed.push((incoming.payload, error)),
+        }
+    }
+}
+
+fn is_unsettled(error: &Error) -> bool {
+    error.kind == ErrorKind::Internal
+        && error.effect == Effect::Unknown
+        && matches!(error.retry, Retry::Never)
+}

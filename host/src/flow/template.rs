@@ -1,0 +1,340 @@
+//! Templates: `{{ … }}` in options, filled in for each payload.
+
+use super::problem;
+use crate::payload::Payload;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use minijinja::value::Object;
+use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+
+static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.add_filter("date", date);
+    environment.remove_global("debug");
+    environment
+});
+
+/// Whether a text is a template. The contract defines it so, for connectors as well.
+#[must_use]
+pub fn is_template(text: &str) -> bool {
+    text.contains("{{")
+}
+
+/// A template cannot be used, or not for this payload. The message is for the author of the flow.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct TemplateError(String);
+
+/// Checks what can be known without a payload: syntax, and the names of filters, tests and functions.
+///
+/// # Errors
+/// When the template can never be filled in.
+pub fn check(source: &str) -> Result<(), TemplateError> {
+    let template = ENVIRONMENT
+        .template_from_named_str("template", source)
+        .map_err(|error| {
+            TemplateError(format!(
+                "the template cannot be read: {}",
+                error.detail().unwrap_or("syntax error")
+            ))
+        })?;
+    match template.render(Value::from_object(Anything)) {
+        Err(error) if matches!(error.kind(), ErrorKind::UnknownFilter) => Err(TemplateError(format!(
+            "{}; among others there are: `date`, `default`, `lower`, `upper`, `replace`",
+            described(&error)
+        ))),
+        Err(error) if matches!(error.kind(), ErrorKind::UnknownTest | ErrorKind::UnknownFunction) => {
+            Err(TemplateError(described(&error)))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Names and values that templates see.
+#[derive(Debug, Clone)]
+pub struct Scope(BTreeMap<String, Value>);
+
+impl Scope {
+    /// What is the same for all payloads of a run.
+    #[must_use]
+    pub fn of_run(flow: &str, run_id: &str, now: Timestamp, variables: &BTreeMap<String, String>) -> Self {
+        Self(BTreeMap::from([
+            ("flow".to_owned(), Value::from(flow)),
+            ("run".to_owned(), Value::from_pairs([("id", run_id)])),
+            ("now".to_owned(), Value::from(now.to_string())),
+            (
+                "vars".to_owned(),
+                Value::from_pairs(
+                    variables
+                        .iter()
+                        .map(|(name, value)| (name.as_str(), value.as_str())),
+                ),
+            ),
+        ]))
+    }
+
+    /// Adds what is known of a payload. The names of the run win: a payload's attributes are not to be
+    /// trusted with `vars` or `run`.
+    #[must_use]
+    pub fn with(&self, payload: &Payload) -> Self {
+        let metadata = &payload.metadata;
+        let mut names: BTreeMap<String, Value> = metadata
+            .attributes
+            .iter()
+            .map(|(name, value)| (name.clone(), Value::from(value.as_str())))
+            .collect();
+        let mut own = |name: &str, value: Option<Value>| {
+            if let Some(value) = value {
+                names.insert(name.to_owned(), value);
+            }
+        };
+        own("id", Some(Value::from(metadata.id.as_str())));
+        own("name", metadata.name.as_deref().map(Value::from));
+        own("content_type", metadata.content_type.as_deref().map(Value::from));
+        own(
+            "size",
+            payload
+                .body
+                .as_ref()
+                .map(|body| body.len())
+                .or(metadata.size)
+                .map(Value::from),
+        );
+        let modified = metadata.modified_ms.and_then(|ms| i64::try_from(ms).ok());
+        let modified = modified.and_then(|ms| Timestamp::from_millisecond(ms).ok());
+        own("modified", modified.map(|time| Value::from(time.to_string())));
+        names.extend(self.0.iter().map(|(name, value)| (name.clone(), value.clone())));
+        Self(names)
+    }
+
+    /// Fills in one template.
+    ///
+    /// # Errors
+    /// When it does not parse, or uses a name that is not there.
+    pub fn render(&self, source: &str) -> Result<String, TemplateError> {
+        let template = ENVIRONMENT
+            .template_from_named_str("template", source)
+            .map_err(|error| TemplateError(described(&error)))?;
+        let values = Value::from_pairs(self.0.iter().map(|(name, value)| (name.as_str(), value.clone())));
+        template.render(values).map_err(|error| {
+            let mut missing: Vec<String> = template
+                .undeclared_variables(true)
+                .into_iter()
+                .filter(|name| !self.has(name))
+                .collect();
+            missing.sort();
+            match missing.first() {
+                Some(name) if error.kind() == ErrorKind::UndefinedError => {
+                    TemplateError(format!("there is no `{name}` here{}", self.hint(name)))
+                }
+                _ => TemplateError(described(&error)),
+            }
+        })
+    }
+
+    /// Fills in the templates among the texts of a JSON value, at the given pointers.
+    ///
+    /// # Errors
+    /// For the first that cannot be filled in, with its pointer.
+    pub fn render_all(
+        &self,
+        value: &serde_json::Value,
+        pointers: &[String],
+    ) -> Result<serde_json::Value, (String, TemplateError)> {
+        let mut value = value.clone();
+        for pointer in pointers {
+            let Some(place) = value.pointer_mut(pointer) else {
+                continue;
+            };
+            let Some(source) = place.as_str() else { continue };
+            let rendered = self.render(source).map_err(|error| (pointer.clone(), error))?;
+            *place = serde_json::Value::from(rendered);
+        }
+        Ok(value)
+    }
+
+    fn has(&self, name: &str) -> bool {
+        let mut segments = name.split('.');
+        let Some(top) = segments.next().and_then(|top| self.0.get(top)) else {
+            return false;
+        };
+        match segments.next() {
+            Some(member) => top.get_attr(member).is_ok_and(|value| !value.is_undefined()),
+            None => true,
+        }
+    }
+
+    fn hint(&self, name: &str) -> String {
+        let Some((top, member)) = name.split_once('.').filter(|(top, _)| self.0.contains_key(*top)) else {
+            return problem::hint(name, self.0.keys().map(String::as_str));
+        };
+        let members: Vec<String> = self.0[top]
+            .try_iter()
+            .map(|keys| keys.map(|key| key.to_string()).collect())
+            .unwrap_or_default();
+        problem::hint(member, members.iter().map(String::as_str))
+    }
+}
+
+/// The pointers of all templates among the texts of a value.
+#[must_use]
+pub fn pointers(value: &serde_json::Value) -> Vec<String> {
+    texts(value)
+        .into_iter()
+        .filter(|(_, text)| is_template(text))
+        .map(|(pointer, _)| pointer)
+        .collect()
+}
+
+/// All texts of a value with their pointers.
+#[must_use]
+pub fn texts(value: &serde_json::Value) -> Vec<(String, &str)> {
+    fn walk<'a>(value: &'a serde_json::Value, pointer: &str, found: &mut Vec<(String, &'a str)>) {
+        match value {
+            serde_json::Value::String(text) => found.push((pointer.to_owned(), text)),
+            serde_json::Value::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    walk(item, &format!("{pointer}/{index}"), found);
+                }
+            }
+            serde_json::Value::Object(members) => {
+                for (name, member) in members {
+                    walk(member, &super::document::child(pointer, name), found);
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    walk(value, "", &mut found);
+    found
+}
+
+fn described(error: &Error) -> String {
+    match error.detail() {
+        Some(detail) => format!("the template fails: {}: {detail}", error.kind()),
+        None => format!("the template fails: {}", error.kind()),
+    }
+}
+
+/// `date(format, zone)`: a point in time (RFC 3339) in another form. The zone is UTC unless given.
+fn date(time: &str, format: &str, zone: Option<&str>) -> Result<String, Error> {
+    let invalid = |error: jiff::Error| Error::new(ErrorKind::InvalidOperation, error.to_string());
+    let time: Timestamp = time.parse().map_err(invalid)?;
+    let zone = zone.map_or(Ok(TimeZone::UTC), TimeZone::get).map_err(invalid)?;
+    jiff::fmt::strtime::format(format, &time.to_zoned(zone)).map_err(invalid)
+}
+
+/// Stands for whatever a payload may bring.
+#[derive(Debug)]
+struct Anything;
+
+impl Object for Anything {
+    fn get_value(self: &Arc<Self>, _: &Value) -> Option<Value> {
+        Some(Value::from_object(Self))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn scope() -> Scope {
+        let variables = BTreeMap::from([("folder".to_owned(), "in".to_owned())]);
+        let now = "2026-03-04T05:06:07Z".parse().expect("a time");
+        let mut payload = Payload::trigger("r1");
+        payload.metadata.id = "p1".to_owned();
+        payload.metadata.name = Some("a b.csv".to_owned());
+        payload.metadata.modified_ms = Some(0);
+        payload.metadata.attributes = vec![
+            ("original_filename".into(), "o.csv".into()),
+            ("run".into(), "evil".into()),
+        ];
+        Scope::of_run("collect", "r1", now, &variables).with(&payload)
+    }
+
+    #[test]
+    fn templates_see_payload_variables_run_and_time() {
+        let render = |source: &str| scope().render(source);
+        assert_eq!(
+            render("{{ vars.folder }}/{{ original_filename }}").as_deref(),
+            Ok("in/o.csv")
+        );
+        assert_eq!(
+            render("{{ flow }} {{ run.id }} {{ id }} {{ name }}").as_deref(),
+            Ok("collect r1 p1 a b.csv")
+        );
+        assert_eq!(
+            render("{{ now | date('%Y-%m-%d') }}").as_deref(),
+            Ok("2026-03-04")
+        );
+        assert_eq!(
+            render("{{ now | date('%H:%M', 'Europe/Zurich') }}").as_deref(),
+            Ok("06:06")
+        );
+        assert_eq!(render("{{ modified }}").as_deref(), Ok("1970-01-01T00:00:00Z"));
+        assert_eq!(
+            render("{{ content_type | default('none') }}").as_deref(),
+            Ok("none")
+        );
+        // Neither HTML escaping nor trimming: a name is a name.
+        assert_eq!(render("<{{ '&' }}>\n").as_deref(), Ok("<&>\n"));
+    }
+
+    #[test]
+    fn a_missing_name_is_an_error_that_lists_what_there_is() {
+        let message = |source: &str| scope().render(source).expect_err("missing").to_string();
+        assert_eq!(
+            message("x/{{ orginal_filename }}"),
+            "there is no `orginal_filename` here; did you mean `original_filename`? There are: \
+             `flow`, `id`, `modified`, `name`, `now`, `original_filename`, `run`, `vars`"
+        );
+        assert_eq!(
+            message("{{ vars.foldr }}"),
+            "there is no `vars.foldr` here; did you mean `folder`? There are: `folder`"
+        );
+        assert!(message("{{ now | date('%Q!') }}").starts_with("the template fails: invalid operation"));
+        assert!(message("{{ 'x' | date('%Y') }}").starts_with("the template fails: invalid operation"));
+    }
+
+    #[test]
+    fn what_can_never_work_is_found_without_a_payload() {
+        assert_eq!(
+            check("{{ anything.at.all | upper }} {% if x %}y{% endif %}"),
+            Ok(())
+        );
+        assert_eq!(check("{{ now | date('%Y') }}"), Ok(()));
+        let message = |source: &str| check(source).expect_err("wrong").to_string();
+        assert!(
+            message("{{ name").starts_with("the template cannot be read: "),
+            "{}",
+            message("{{ name")
+        );
+        assert!(
+            message("{{ name | uper }}").contains("filter uper is unknown"),
+            "{}",
+            message("{{ name | uper }}")
+        );
+    }
+
+    #[test]
+    fn all_templates_of_a_value_are_found_and_filled_in() {
+        let value = json!({"a/b": ["x", "{{ id }}"], "c": {"d": "{{ name }}", "e": 5}});
+        let pointers = pointers(&value);
+        assert_eq!(pointers, ["/a~1b/1", "/c/d"]);
+        let rendered = scope().render_all(&value, &pointers).expect("rendered");
+        assert_eq!(
+            rendered,
+            json!({"a/b": ["x", "p1"], "c": {"d": "a b.csv", "e": 5}})
+        );
+        let broken = json!({"c": "{{ nope }}"});
+        let (pointer, _) = scope()
+            .render_all(&broken, &["/c".to_owned()])
+            .expect_err("missing");
+        assert_eq!(pointer, "/c");
+    }
+}
