@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::AsFd;
-use rustix::net::{AddressFamily, SocketType};
+use rustix::io::Errno;
+use socket2::{Domain, Socket, Type};
 
 /// The longest wait between two looks at `cancelled`; the contract asks for 250 ms or less.
 const SLICE: Duration = Duration::from_millis(200);
@@ -128,7 +129,7 @@ impl Patience {
             };
             let slice = timespec(left.min(SLICE));
             match poll(&mut [PollFd::new(socket, events)], Some(&slice)) {
-                Ok(0) | Err(rustix::io::Errno::INTR) => {}
+                Ok(0) | Err(Errno::INTR) => {}
                 Ok(_) => return Ok(()),
                 Err(error) => return Err(error.into()),
             }
@@ -151,6 +152,12 @@ pub fn pause(host: Host, duration: Duration) -> io::Result<()> {
         };
         std::thread::sleep(left.min(SLICE));
     }
+}
+
+/// Whether a connect that does not wait has begun and goes on by itself.
+fn under_way(error: &io::Error) -> bool {
+    let codes = [Errno::INPROGRESS, Errno::INTR].map(Errno::raw_os_error);
+    error.raw_os_error().is_some_and(|code| codes.contains(&code))
 }
 
 fn millis(duration: Duration) -> u64 {
@@ -191,19 +198,20 @@ pub struct Stream {
 impl Stream {
     /// Connects within the session's patience.
     pub fn connect(address: SocketAddr, patience: &Arc<Patience>) -> io::Result<Self> {
-        let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-        let socket = TcpStream::from(rustix::net::socket(family, SocketType::STREAM, None)?);
+        // Not `TcpStream::connect_timeout`: it waits in one piece, and cannot be cancelled.
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
         socket.set_nonblocking(true)?;
-        match rustix::net::connect(&socket, &address) {
+        match socket.connect(&address.into()) {
             Ok(()) => {}
-            Err(rustix::io::Errno::INPROGRESS | rustix::io::Errno::INTR) => {
+            Err(error) if under_way(&error) => {
                 patience.wait(&socket, PollFlags::OUT)?;
                 if let Some(error) = socket.take_error()? {
                     return Err(error);
                 }
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         }
+        let socket = TcpStream::from(socket);
         Self::over(socket, patience)
     }
 
