@@ -1,1 +1,396 @@
-//! to come
+//! A folder of its own for a test, and runs of the built `flowhost` in it.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use flowhost::demo::receiver::{HttpReceiver, Received};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::tree;
+
+/// How long one run may take before it is ended and the test fails. The longest moves 1 GiB.
+const RUN_WITHIN: Duration = Duration::from_secs(120);
+
+/// The built program.
+///
+/// # Panics
+/// When it has not been built: the tests are of the program as it is delivered, not of a copy.
+#[must_use]
+pub fn flowhost() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let test = std::env::current_exe().expect("a test has a path");
+        // target/release/deps/test-0123 -> target/release/flowhost
+        let program = test.ancestors().nth(2).expect("a test is in a folder of a folder").join("flowhost");
+        assert!(program.is_file(), "{} is not there: run `cargo xtask test`", program.display());
+        program
+    })
+}
+
+/// Compiled components are kept beside the tests, and not in the home folder of who runs them.
+fn cache_folder() -> PathBuf {
+    flowhost().with_file_name("flow-tests-cache")
+}
+
+/// A folder of its own for one test: flows, local files, state.
+pub struct Bench {
+    folder: TempDir,
+}
+
+impl Default for Bench {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Bench {
+    /// An empty folder.
+    ///
+    /// # Panics
+    /// When there is no room for it.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { folder: tempfile::Builder::new().prefix("flow-test-").tempdir().expect("a temporary folder") }
+    }
+
+    /// A path below the folder.
+    #[must_use]
+    pub fn path(&self, below: &str) -> PathBuf {
+        self.folder.path().join(below)
+    }
+
+    /// Writes a local file with the folders it needs.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn write(&self, path: &str, content: impl AsRef<[u8]>) {
+        let target = self.path(path);
+        std::fs::create_dir_all(target.parent().expect("below the folder")).expect("own folder");
+        std::fs::write(target, content).expect("own folder");
+    }
+
+    /// The local files below a folder; none when it is not there.
+    #[must_use]
+    pub fn files(&self, below: &str) -> std::collections::BTreeMap<String, Vec<u8>> {
+        let folder = self.path(below);
+        if folder.is_dir() { tree::files(&folder) } else { std::collections::BTreeMap::new() }
+    }
+
+    /// Writes the flow to a file; JSON is YAML.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn flow_file(&self, flow: &Value) -> PathBuf {
+        let path = self.path("flow.yaml");
+        std::fs::write(&path, format!("{flow:#}\n")).expect("own folder");
+        path
+    }
+
+    /// `flowhost` with the environment that tests want: own state, shared cache, nothing else set.
+    #[must_use]
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(flowhost());
+        command
+            .current_dir(self.folder.path())
+            .env("XDG_CACHE_HOME", cache_folder())
+            .env("FLOWHOST_STATE", self.path("state"))
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a flow with `--json` to its end.
+    ///
+    /// # Panics
+    /// When it does not end in time or does not speak JSON.
+    #[must_use]
+    pub fn run(&self, flow: &Value) -> Run {
+        self.run_with(flow, &[])
+    }
+
+    /// The same with more arguments.
+    ///
+    /// # Panics
+    /// As [`Bench::run`].
+    #[must_use]
+    pub fn run_with(&self, flow: &Value, arguments: &[&str]) -> Run {
+        let file = self.flow_file(flow);
+        let mut command = self.command();
+        command.arg("run").arg("--json").args(arguments).arg(file);
+        Run::of(command)
+    }
+
+    /// Checks that the run has left no bodies behind in its state folder.
+    ///
+    /// # Panics
+    /// When there are some.
+    pub fn assert_spool_empty(&self) {
+        let left = self.files("state/spool");
+        assert!(left.is_empty(), "left in the spool: {:?}", left.keys());
+    }
+}
+
+/// The same command with a limit on the size of every file that it writes, in blocks of 512 bytes: a full
+/// disk that needs neither a disk nor privileges.
+///
+/// `trap` turns the signal for a file that is too large into an error of the write.
+#[must_use]
+pub fn full_disk(command: &Command, blocks: u32) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "trap '' XFSZ; ulimit -f \"$0\"; exec \"$@\"", &blocks.to_string()]);
+    shell.arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    if let Some(folder) = command.get_current_dir() {
+        shell.current_dir(folder);
+    }
+    shell
+}
+
+/// What a program did.
+#[derive(Debug)]
+pub struct Run {
+    /// Its exit code; none when a signal ended it.
+    pub code: Option<i32>,
+    /// The lines of its standard output that are JSON objects.
+    pub events: Vec<Value>,
+    /// All of its standard output.
+    pub stdout: String,
+    /// All of its standard error.
+    pub stderr: String,
+    /// The most memory it had (resident), in KiB, to within a few milliseconds of its end.
+    pub peak_kib: u64,
+    /// From start to end.
+    pub took: Duration,
+}
+
+impl Run {
+    /// Runs a command to its end.
+    ///
+    /// # Panics
+    /// When it cannot be started or does not end in time.
+    #[must_use]
+    pub fn of(mut command: Command) -> Self {
+        let started = Instant::now();
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{}: {error}", command.get_program().display()));
+        let stdout = collect(child.stdout.take().expect("piped"));
+        let stderr = collect(child.stderr.take().expect("piped"));
+        let (status, peak_kib) = end_of(&mut child, started);
+        let (stdout, stderr) = (stdout.join().expect("no panic"), stderr.join().expect("no panic"));
+        assert!(status.is_some(), "it did not end within {RUN_WITHIN:?}\n{stdout}\n{stderr}");
+        Self {
+            code: status.and_then(|status| status.code()),
+            events: stdout.lines().filter_map(|line| serde_json::from_str(line).ok()).collect(),
+            stdout,
+            stderr,
+            peak_kib,
+            took: started.elapsed(),
+        }
+    }
+
+    /// The last event.
+    ///
+    /// # Panics
+    /// When it is not `run-finished` or not on the last line.
+    #[must_use]
+    pub fn finished(&self) -> &Value {
+        let last = self.events.last().unwrap_or_else(|| panic!("no events: {self}"));
+        assert_eq!(last["event"], "run-finished", "{self}");
+        let line = self.stdout.lines().last().unwrap_or_default();
+        assert_eq!(serde_json::from_str::<Value>(line).ok().as_ref(), Some(last), "the last line: {self}");
+        last
+    }
+
+    /// Checks that all went well, with this many payloads.
+    ///
+    /// # Panics
+    /// When it did not.
+    pub fn assert_ok(&self, payloads: u64) {
+        assert_eq!(self.code, Some(0), "{self}");
+        let last = self.finished();
+        assert_eq!(last["status"], "ok", "{self}");
+        assert_eq!(last["payloads"], payloads, "{self}");
+        assert_eq!(last["failed"], 0, "{self}");
+        assert!(last["run"].is_string() && last["bytes"].is_u64() && last["skipped"].is_u64(), "{self}");
+    }
+
+    /// Checks that it failed in the way that the contract says, and gives the failure's event.
+    ///
+    /// # Panics
+    /// When it did not fail, or otherwise.
+    #[must_use]
+    pub fn assert_failed(&self, kind: &str) -> &Value {
+        assert_eq!(self.code, Some(1), "{self}");
+        assert_eq!(self.finished()["status"], "failed", "{self}");
+        let failures = self.failures();
+        let [failure] = failures.as_slice() else { panic!("not one failure but {}: {self}", failures.len()) };
+        assert_eq!(failure["kind"], kind, "{self}");
+        failure
+    }
+
+    /// Checks that the flow was refused before anything was done, with a message that has all these parts.
+    ///
+    /// # Panics
+    /// When it was not.
+    pub fn assert_wrong(&self, parts: &[&str]) {
+        assert_eq!(self.code, Some(2), "{self}");
+        for part in parts {
+            assert!(self.stdout.contains(part) || self.stderr.contains(part), "{part:?} is not in: {self}");
+        }
+    }
+
+    /// The events of failed payloads and steps.
+    #[must_use]
+    pub fn failures(&self) -> Vec<&Value> {
+        self.events.iter().filter(|event| event["event"] == "payload-failed" || event["event"] == "step-failed").collect()
+    }
+
+    /// The events of one kind in one step.
+    #[must_use]
+    pub fn events_of(&self, event: &str, step: &str) -> Vec<&Value> {
+        self.events.iter().filter(|one| one["event"] == event && one["step"] == step).collect()
+    }
+
+    /// An attribute of every payload that a step has made or passed on, sorted.
+    #[must_use]
+    pub fn attributes(&self, step: &str, name: &str) -> Vec<String> {
+        let mut values: Vec<String> = self
+            .events_of("payload-done", step)
+            .iter()
+            .filter_map(|event| event["attributes"].as_array())
+            .flatten()
+            .filter(|pair| pair[0] == name)
+            .filter_map(|pair| pair[1].as_str().map(ToOwned::to_owned))
+            .collect();
+        values.sort();
+        values
+    }
+}
+
+impl std::fmt::Display for Run {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // A run over thousands of files tells too much; its end says most.
+        let lines: Vec<&str> = self.stdout.lines().collect();
+        let shown = lines.len().saturating_sub(40);
+        write!(f, "exit code {:?}\n{}\n{}", self.code, lines[shown..].join("\n"), self.stderr)
+    }
+}
+
+fn collect(mut from: impl std::io::Read + Send + 'static) -> JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = from.read_to_end(&mut bytes);
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}
+
+/// Waits for the end, or ends it; and looks at the memory meanwhile.
+fn end_of(child: &mut Child, started: Instant) -> (Option<std::process::ExitStatus>, u64) {
+    let mut peak = 0;
+    loop {
+        peak = peak_kib(child.id()).unwrap_or(peak);
+        match child.try_wait().expect("our own child") {
+            Some(status) => return (Some(status), peak),
+            None if started.elapsed() > RUN_WITHIN => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return (None, peak);
+            }
+            // The interval between two looks at the memory; the end is seen at most this much later.
+            None => std::thread::sleep(Duration::from_millis(2)),
+        }
+    }
+}
+
+/// `VmHWM`: the most resident memory so far.
+fn peak_kib(process: u32) -> Option<u64> {
+    let mut status = String::new();
+    std::fs::File::open(format!("/proc/{process}/status")).ok()?.read_to_string(&mut status).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+/// A flow of these steps over these instances, each with settings of the FTP connector.
+#[must_use]
+pub fn flow(instances: &[(&str, Value)], steps: Vec<Value>) -> Value {
+    let instances: serde_json::Map<_, _> = instances
+        .iter()
+        .map(|(name, settings)| ((*name).to_owned(), json!({ "connector": "ftp", "settings": settings })))
+        .collect();
+    json!({ "name": "test", "instances": instances, "steps": steps })
+}
+
+/// A step that calls `ftp-get` of an instance; its id is `get`.
+#[must_use]
+pub fn get(instance: &str, options: Value) -> Value {
+    json!({ "id": "get", "use": instance, "endpoint": "ftp-get", "options": options })
+}
+
+/// A step that calls `ftp-put` of an instance.
+#[must_use]
+pub fn put(id: &str, instance: &str, options: Value) -> Value {
+    json!({ "id": id, "use": instance, "endpoint": "ftp-put", "options": options })
+}
+
+/// A step that makes a payload of each local file that fits; its id is `read`.
+#[must_use]
+pub fn read(pattern: &str) -> Value {
+    json!({ "id": "read", "folder": { "read": pattern } })
+}
+
+/// A step that writes each payload to a local folder; its id is `write`.
+#[must_use]
+pub fn write(folder: &str) -> Value {
+    json!({ "id": "write", "folder": { "write": folder } })
+}
+
+/// Settings with one member replaced.
+#[must_use]
+pub fn with(mut settings: Value, name: &str, value: impl Into<Value>) -> Value {
+    settings[name] = value.into();
+    settings
+}
+
+/// The embedded HTTP receiver on a runtime of its own.
+pub struct Shop {
+    receiver: HttpReceiver,
+    _runtime: tokio::runtime::Runtime,
+}
+
+impl Shop {
+    /// Starts it.
+    ///
+    /// # Panics
+    /// When it cannot listen on loopback.
+    #[must_use]
+    pub fn start() -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = runtime.expect("a runtime");
+        let receiver = runtime.block_on(HttpReceiver::start()).expect("a free port on loopback");
+        Self { receiver, _runtime: runtime }
+    }
+
+    /// An address on it.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        self.receiver.url(path)
+    }
+
+    /// What has arrived.
+    #[must_use]
+    pub fn received(&self) -> Vec<Received> {
+        self.receiver.received()
+    }
+}

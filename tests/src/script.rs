@@ -262,13 +262,7 @@ impl Session {
                 self.say("350 and to what?")
             }
             "RNTO" => {
-                let target = self.path(argument);
-                if let Some(from) = self.rename_from.take() {
-                    let mut seen = self.seen();
-                    if let Some(content) = seen.uploads.remove(&from) {
-                        seen.uploads.insert(target, content);
-                    }
-                }
+                self.rename_to(argument);
                 self.say("250 renamed")
             }
             "DELE" => {
@@ -284,6 +278,23 @@ impl Session {
             "QUIT" => self.say("221 bye"),
             _ => self.say("502 not here"),
         }
+    }
+
+    /// Does what `RNTO` asks for and says nothing.
+    pub fn rename_to(&mut self, argument: &str) {
+        let target = self.path(argument);
+        if let Some(from) = self.rename_from.take() {
+            let mut seen = self.seen();
+            if let Some(content) = seen.uploads.remove(&from) {
+                seen.uploads.insert(target, content);
+            }
+        }
+    }
+
+    /// Whether a client has deleted this path.
+    #[must_use]
+    pub fn was_removed(&self, path: &str) -> bool {
+        self.seen().removed.iter().any(|removed| removed == path)
     }
 
     /// Sends a reply line; more than one with `\r\n` between them.

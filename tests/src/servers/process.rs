@@ -12,6 +12,7 @@ use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::Limits;
+use crate::run::full_disk;
 
 /// How long a server may take until it greets. Loaded two-core machines need a few seconds for Python.
 const READY_WITHIN: Duration = Duration::from_secs(20);
@@ -23,7 +24,10 @@ pub struct ServerProcess {
 impl ServerProcess {
     /// Starts the command as the head of a process group and returns when the port greets with 220.
     pub fn start(command: Command, port: u16, folder: &Path, limits: Limits) -> Result<Self> {
-        let mut command = limited(command, limits);
+        let mut command = match limits.file_blocks {
+            Some(blocks) => full_disk(&command, blocks),
+            None => command,
+        };
         let output = folder.join("output");
         let log = File::create(&output)?;
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0);
@@ -69,20 +73,4 @@ fn greeting(port: u16) -> io::Result<String> {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
     Ok(line)
-}
-
-/// Wraps the command into a shell that sets the limits. `trap` turns the signal for a file that is too
-/// large into an error of the write, which is what a full disk gives.
-fn limited(command: Command, limits: Limits) -> Command {
-    let Some(blocks) = limits.file_blocks else { return command };
-    let mut shell = Command::new("sh");
-    shell.args(["-c", "trap '' XFSZ; ulimit -f \"$0\"; exec \"$@\"", &blocks.to_string()]);
-    shell.arg(command.get_program()).args(command.get_args());
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => shell.env(name, value),
-            None => shell.env_remove(name),
-        };
-    }
-    shell
 }

@@ -1,0 +1,71 @@
+//! What every scenario works with.
+
+use std::collections::BTreeMap;
+
+use flow_tests::run::{Bench, Run, flow};
+use flow_tests::servers::{FtpServer, LOCKED};
+use flow_tests::tree;
+use serde_json::Value;
+
+/// A server and a local folder.
+pub struct Stage {
+    pub server: FtpServer,
+    pub bench: Bench,
+}
+
+/// The name of the instance for the stage's server.
+pub const SHOP: &str = "shop";
+
+/// Names that have broken FTP clients: in the text of a command, in a listing, in a pattern.
+pub const ODD_NAMES: [&str; 12] = [
+    "with space.txt",
+    "two  spaces.txt",
+    "br[ack]ets (1).txt",
+    "it's \"quoted\".txt",
+    "-leading dash.txt",
+    "Grüße, 文件 и файл.txt",
+    "semi;colon=and&more.txt",
+    "100%25 #done+.txt",
+    "{curly}, ~tilde, $dollar.txt",
+    "back\\slash.txt",
+    "star*.txt",
+    "noextension",
+];
+
+impl Stage {
+    pub fn new(server: FtpServer) -> Self {
+        Self { server, bench: Bench::new() }
+    }
+
+    /// Runs these steps; the stage's server is the instance [`SHOP`].
+    pub fn run(&self, steps: Vec<Value>) -> Run {
+        self.bench.run(&flow(&[(SHOP, self.server.settings())], steps))
+    }
+
+    /// The files on the server, without those that the test support has laid out.
+    pub fn on_server(&self) -> BTreeMap<String, Vec<u8>> {
+        let mut files = tree::files(&self.server.root);
+        files.retain(|path, _| !path.starts_with(LOCKED));
+        files
+    }
+
+    /// The local files below a folder.
+    pub fn local(&self, folder: &str) -> BTreeMap<String, Vec<u8>> {
+        self.bench.files(folder)
+    }
+
+    /// No temporary file anywhere, no body in the spool.
+    pub fn assert_nothing_left(&self) {
+        let local = self.bench.files("");
+        for path in tree::names(&self.server.root).iter().chain(local.keys()) {
+            let name = path.rsplit('/').next().unwrap_or_default();
+            assert!(!name.ends_with(".part") && !name.ends_with(".tmp"), "a temporary file is left: {path}");
+        }
+        self.bench.assert_spool_empty();
+    }
+}
+
+/// Files as [`tree::files`] gives them.
+pub fn files<const N: usize>(of: [(&str, &str); N]) -> BTreeMap<String, Vec<u8>> {
+    of.into_iter().map(|(path, content)| (path.to_owned(), content.as_bytes().to_vec())).collect()
+}
