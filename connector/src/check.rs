@@ -39,22 +39,40 @@ fn walk(settings: &Connection, host: Host, steps: &mut Vec<CheckStep>) -> Result
     let server = format!("{}:{}", settings.host, settings.port);
     let patience = Patience::new(host, settings.idle());
     let mut session = Session::connect(settings, host, patience).map_err(at("connect"))?;
-    steps.push(step("connect", CheckStatus::Passed, format!("{server} answers."), None));
+    steps.push(step(
+        "connect",
+        CheckStatus::Passed,
+        format!("{server} answers."),
+        None,
+    ));
 
     session.sign_in(settings).map_err(at("sign in"))?;
     let account = match &settings.auth {
         Auth::Anonymous => "anonymous".to_owned(),
         Auth::Account { username, .. } => format!("`{}`", crate::error::printable(username)),
     };
-    steps.push(step("sign in", CheckStatus::Passed, format!("Signed in as {account}."), None));
+    steps.push(step(
+        "sign in",
+        CheckStatus::Passed,
+        format!("Signed in as {account}."),
+        None,
+    ));
 
     session.look_around().map_err(at("features"))?;
     steps.push(features(&session));
 
-    session.enter_root(settings.root.as_deref()).map_err(at("root folder"))?;
+    session
+        .enter_root(settings.root.as_deref())
+        .map_err(at("root folder"))?;
     let (status, message) = match session.root() {
-        Some(root) => (CheckStatus::Passed, format!("The root folder is `{}`.", crate::error::printable(root))),
-        None => (CheckStatus::Warning, "The server does not tell its folder; paths are sent as they are.".into()),
+        Some(root) => (
+            CheckStatus::Passed,
+            format!("The root folder is `{}`.", crate::error::printable(root)),
+        ),
+        None => (
+            CheckStatus::Warning,
+            "The server does not tell its folder; paths are sent as they are.".into(),
+        ),
     };
     steps.push(step("root folder", status, message, None));
 
@@ -69,10 +87,15 @@ fn features(session: &Session) -> CheckStep {
     let details = json!({ "features": names });
     let missing: Vec<_> = ["MLST", "SIZE", "MDTM"]
         .into_iter()
-        .filter(|name| !session.has(name) && !(*name == "MLST" && session.has("MLSD")))
+        .filter(|name| !session.has(name) && (*name != "MLST" || !session.has("MLSD")))
         .collect();
     if missing.is_empty() {
-        return step("features", CheckStatus::Passed, format!("{} features.", names.len()), Some(details));
+        return step(
+            "features",
+            CheckStatus::Passed,
+            format!("{} features.", names.len()),
+            Some(details),
+        );
     }
     let message = format!(
         "The server does not name {}: sizes and times may be missing or inexact.",
@@ -92,5 +115,10 @@ fn list(session: &mut Session, folder: &RemotePath, steps: &mut Vec<CheckStep>) 
 }
 
 fn step(name: &str, status: CheckStatus, message: String, details: Option<serde_json::Value>) -> CheckStep {
-    CheckStep { name: name.to_owned(), status, message, details: details.map(|details| details.to_string()) }
+    CheckStep {
+        name: name.to_owned(),
+        status,
+        message,
+        details: details.map(|details| details.to_string()),
+    }
 }

@@ -27,7 +27,11 @@ pub struct Client {
 impl Client {
     /// A client without a session.
     pub fn new(settings: Connection, host: Host) -> Self {
-        Self { settings, host, session: None }
+        Self {
+            settings,
+            host,
+            session: None,
+        }
     }
 
     /// Whether this client is for these settings.
@@ -69,7 +73,9 @@ impl Client {
                     (self.host.log)(Level::Debug, &message);
                     return Ok(session);
                 }
-                Err(error) if error.retry == crate::error::Retry::Backoff && tries < self.settings.max_tries => {
+                Err(error)
+                    if error.retry == crate::error::Retry::Backoff && tries < self.settings.max_tries =>
+                {
                     self.wait_before_next(tries, &error)?;
                     tries += 1;
                 }
@@ -98,11 +104,15 @@ impl Client {
     }
 
     fn wait_before_next(&self, tries: u8, error: &Error) -> Result<(), Error> {
-        let message = format!("Try {tries} of {} failed, trying again. {error}", self.settings.max_tries);
+        let message = format!(
+            "Try {tries} of {} failed, trying again. {error}",
+            self.settings.max_tries
+        );
         (self.host.log)(Level::Warn, &message);
         let factor = 1_u32 << (tries - 1).min(16);
         let length = FIRST_PAUSE.saturating_mul(factor).min(LONGEST_PAUSE);
-        pause(self.host, length).map_err(|stop| Error::io(Op::Connect, &self.settings.host, &stop).ending_call())
+        pause(self.host, length)
+            .map_err(|stop| Error::io(Op::Connect, &self.settings.host, &stop).ending_call())
     }
 
     /// Ends the session without a word; the next use opens a new one.
@@ -122,18 +132,20 @@ impl Client {
     /// Removes what a failed transfer has left, as well as can be, in the old session or a new one. Whether
     /// it worked is the answer. No session survives this.
     pub fn clean_up(&mut self, mut work: impl FnMut(&mut Session) -> Result<(), Error>) -> bool {
-        let idle = if (self.host.cancelled)() { CLEAN_UP_CANCELLED } else { CLEAN_UP };
+        let idle = if (self.host.cancelled)() {
+            CLEAN_UP_CANCELLED
+        } else {
+            CLEAN_UP
+        };
         let mut cleaned = false;
         if let Some(session) = &mut self.session {
             session.clean_up_within(idle);
             cleaned = work(session).is_ok();
         }
         self.drop_session();
-        if !cleaned {
-            if let Ok(mut session) = Session::open_to_clean_up(&self.settings, self.host, idle) {
-                cleaned = work(&mut session).is_ok();
-                session.quit();
-            }
+        if !cleaned && let Ok(mut session) = Session::open_to_clean_up(&self.settings, self.host, idle) {
+            cleaned = work(&mut session).is_ok();
+            session.quit();
         }
         cleaned
     }

@@ -52,7 +52,11 @@ impl Command {
     /// Reads the option's text.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let (verb, rest) = split(text)?;
-        let rest = if verb == Verb::Rename { without_to(rest) } else { rest };
+        let rest = if verb == Verb::Rename {
+            without_to(rest)
+        } else {
+            rest
+        };
         let path = match unquoted(rest)? {
             "" => None,
             path => Some(jail(path, FIELD)?),
@@ -68,15 +72,25 @@ impl Command {
 
     /// Checks a text that still has templates in it: the word, where it is not itself one.
     pub fn check_template(text: &str) -> Result<(), Error> {
-        let word = text.trim_start().split([' ', '\t', ':']).next().unwrap_or_default();
-        if word.contains("{{") { Ok(()) } else { split(text).map(|_| ()) }
+        let word = text
+            .trim_start()
+            .split([' ', '\t', ':'])
+            .next()
+            .unwrap_or_default();
+        if word.contains("{{") {
+            Ok(())
+        } else {
+            split(text).map(|_| ())
+        }
     }
 }
 
 /// The word and what follows it.
 fn split(text: &str) -> Result<(Verb, &str), Error> {
     let text = text.trim();
-    let end = text.find(|c: char| c.is_whitespace() || c == ':').unwrap_or(text.len());
+    let end = text
+        .find(|c: char| c.is_whitespace() || c == ':')
+        .unwrap_or(text.len());
     let (word, rest) = text.split_at(end);
     let lower = word.to_ascii_lowercase();
     let Some((_, verb)) = WORDS.iter().find(|(known, _)| *known == lower) else {
@@ -96,7 +110,10 @@ fn unknown(word: &str, lower: &str) -> Error {
         .filter(|(distance, _)| *distance <= 2);
     let word = crate::error::printable(word);
     let guess = nearest.map_or_else(String::new, |(_, known)| format!(" Did you mean `{known}`?"));
-    Error::setting(FIELD, format!("`{word}` is not an FTP command.{guess} The commands are: {list}."))
+    Error::setting(
+        FIELD,
+        format!("`{word}` is not an FTP command.{guess} The commands are: {list}."),
+    )
 }
 
 /// `rename to x` is `rename x`; a target that is really called `to` can be put in quotes.
@@ -125,7 +142,10 @@ fn unquoted(text: &str) -> Result<&str, Error> {
                 Some(inner) => Ok(inner),
                 // A name may start with a quote; one that is opened and closed in between may not.
                 None if !open.contains(quote) => Ok(text),
-                None => Err(Error::setting(FIELD, "A quoted path must end with its closing quote.")),
+                None => Err(Error::setting(
+                    FIELD,
+                    "A quoted path must end with its closing quote.",
+                )),
             };
         }
     }
@@ -182,7 +202,11 @@ mod tests {
             ("get 'a'b", "closing quote"),
         ] {
             let error = Command::parse(text).unwrap_err();
-            assert_eq!((error.kind, error.field.as_deref()), (Kind::InvalidSettings, Some(FIELD)), "{text:?}");
+            assert_eq!(
+                (error.kind, error.field.as_deref()),
+                (Kind::InvalidSettings, Some(FIELD)),
+                "{text:?}"
+            );
             assert!(error.message.contains(part), "{text:?}: {}", error.message);
         }
     }

@@ -30,7 +30,9 @@ pub struct Control<S: Read + Write = Stream> {
 impl<S: Read + Write> Control<S> {
     /// Speaks FTP over `stream`.
     pub fn new(stream: S) -> Self {
-        Self { reader: BufReader::new(stream) }
+        Self {
+            reader: BufReader::new(stream),
+        }
     }
 
     /// The stream below.
@@ -82,7 +84,11 @@ impl<S: Read + Write> Control<S> {
         *room -= read;
         if line.last() != Some(&b'\n') {
             let ended = *room > 0;
-            return Err(if ended { io::ErrorKind::UnexpectedEof.into() } else { invalid("a reply without an end") });
+            return Err(if ended {
+                io::ErrorKind::UnexpectedEof.into()
+            } else {
+                invalid("a reply without an end")
+            });
         }
         while matches!(line.last(), Some(b'\r' | b'\n')) {
             line.pop();
@@ -152,17 +158,26 @@ mod tests {
     fn what_is_not_ftp_is_refused() {
         let not_ftp: [&[u8]; 3] = [b"SSH-2.0-x\r\n", b"12\r\n", b"22x ready\r\n"];
         for text in not_ftp {
-            assert_eq!(control(text).reply().unwrap_err().kind(), io::ErrorKind::InvalidData);
+            assert_eq!(
+                control(text).reply().unwrap_err().kind(),
+                io::ErrorKind::InvalidData
+            );
         }
         let endless = vec![b'2'; LONGEST_REPLY + 1];
-        assert_eq!(control(&endless).reply().unwrap_err().kind(), io::ErrorKind::InvalidData);
+        assert_eq!(
+            control(&endless).reply().unwrap_err().kind(),
+            io::ErrorKind::InvalidData
+        );
     }
 
     #[test]
     fn a_line_break_never_reaches_the_wire() {
         let mut control = control(b"");
         for command in ["RETR a\r\nDELE b", "RETR a\nDELE b", "RETR a\rb", "RETR a\0b"] {
-            assert_eq!(control.send(command).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+            assert_eq!(
+                control.send(command).unwrap_err().kind(),
+                io::ErrorKind::InvalidInput
+            );
         }
         assert!(control.stream().1.is_empty());
         control.send("RETR é").unwrap();

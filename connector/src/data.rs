@@ -70,7 +70,11 @@ impl Session {
     fn start(&mut self, op: Op, path: &RemotePath, word: &str) -> Result<Transfer, Error> {
         let line = format!("{word} {}", self.remote(path));
         let stream = self.open_data(op, path.as_str(), &line)?;
-        Ok(Transfer { op, subject: path.to_string(), stream })
+        Ok(Transfer {
+            op,
+            subject: path.to_string(),
+            stream,
+        })
     }
 
     /// Closes the data connection, which is the end of file, and waits for the server's verdict.
@@ -125,7 +129,9 @@ impl Session {
                 return Err(Error::new(Kind::Data, message).losing_session());
             }
             if count.is_multiple_of(1000) {
-                self.patience.check().map_err(|error| Error::io(Op::List, subject, &error))?;
+                self.patience
+                    .check()
+                    .map_err(|error| Error::io(Op::List, subject, &error))?;
                 (self.host.progress)("entries listed", count, None);
             }
             let text = String::from_utf8_lossy(&line);
@@ -134,7 +140,11 @@ impl Session {
                 each(text);
             }
         }
-        self.finish(Transfer { op: Op::List, subject: subject.to_owned(), stream: reader.into_inner() })
+        self.finish(Transfer {
+            op: Op::List,
+            subject: subject.to_owned(),
+            stream: reader.into_inner(),
+        })
     }
 
     /// Opens a data connection for `command`, which is sent in between as the way of opening demands.
@@ -195,7 +205,11 @@ impl Session {
             let error = Error::io(op, subject, &error);
             // No command has been sent, so nothing has happened to the file.
             let message = format!("{} (data connection to port {port})", error.message);
-            Error { message, effect: crate::error::Effect::None, ..error }
+            Error {
+                message,
+                effect: crate::error::Effect::None,
+                ..error
+            }
         })
     }
 
@@ -207,14 +221,20 @@ impl Session {
     fn open_active(&mut self, op: Op, subject: &str, command: &str) -> Result<Stream, Error> {
         let failed = |error: &io::Error| {
             let error = Error::io(op, subject, error);
-            Error { message: format!("{} (active data connection)", error.message), ..error }
+            Error {
+                message: format!("{} (active data connection)", error.message),
+                ..error
+            }
         };
         let listener = self.control.stream().listen().map_err(|error| failed(&error))?;
         let local = listener.local_addr().map_err(|error| failed(&error))?;
         let server = self.server.clone();
         self.expect(Op::SetUp, &server, &port_command(local), &[200])?;
         self.expect(op, subject, command, &[125, 150])?;
-        self.control.stream().accept(&listener).map_err(|error| failed(&error).losing_session())
+        self.control
+            .stream()
+            .accept(&listener)
+            .map_err(|error| failed(&error).losing_session())
     }
 }
 
@@ -246,19 +266,26 @@ fn port_command(address: SocketAddr) -> String {
 fn extended_port(text: &str) -> Option<u16> {
     let inner = text.split_once('(')?.1.split_once(')')?.0;
     let delimiter = inner.chars().next()?;
-    inner.split(delimiter).nth(3)?.trim().parse().ok().filter(|port| *port != 0)
+    inner
+        .split(delimiter)
+        .nth(3)?
+        .trim()
+        .parse()
+        .ok()
+        .filter(|port| *port != 0)
 }
 
 /// The port in `227 … (h1,h2,h3,h4,p1,p2)`; RFC 1123 section 4.1.2.6 warns that the brackets may be
 /// missing, so the first six numbers with commas between them count.
 fn passive_port(text: &str) -> Option<u16> {
-    text.split(|c: char| !c.is_ascii_digit() && c != ',').find_map(|run| {
-        let numbers: Vec<u8> = run.split(',').map(str::parse).collect::<Result<_, _>>().ok()?;
-        match numbers[..] {
-            [_, _, _, _, high, low] => Some(u16::from_be_bytes([high, low])).filter(|port| *port != 0),
-            _ => None,
-        }
-    })
+    text.split(|c: char| !c.is_ascii_digit() && c != ',')
+        .find_map(|run| {
+            let numbers: Vec<u8> = run.split(',').map(str::parse).collect::<Result<_, _>>().ok()?;
+            match numbers[..] {
+                [_, _, _, _, high, low] => Some(u16::from_be_bytes([high, low])).filter(|port| *port != 0),
+                _ => None,
+            }
+        })
 }
 
 #[cfg(test)]
@@ -267,22 +294,43 @@ mod tests {
 
     #[test]
     fn ports_of_passive_answers() {
-        assert_eq!(extended_port("Entering Extended Passive Mode (|||6446|)"), Some(6446));
+        assert_eq!(
+            extended_port("Entering Extended Passive Mode (|||6446|)"),
+            Some(6446)
+        );
         assert_eq!(extended_port("ok (!!!21!)"), Some(21));
         for wrong in ["", "(|||)", "(|||0|)", "(|||70000|)", "|||6446|"] {
             assert_eq!(extended_port(wrong), None, "{wrong:?}");
         }
-        assert_eq!(passive_port("Entering Passive Mode (10,0,0,1,216,4)."), Some(0xd804));
+        assert_eq!(
+            passive_port("Entering Passive Mode (10,0,0,1,216,4)."),
+            Some(0xd804)
+        );
         assert_eq!(passive_port("Entering Passive Mode 10,0,0,1,0,21"), Some(21));
-        for wrong in ["", "(1,2,3,4,5)", "(1,2,3,4,300,1)", "(1,2,3,4,0,0)", "(1,2,3,4,5,6,7)"] {
+        for wrong in [
+            "",
+            "(1,2,3,4,5)",
+            "(1,2,3,4,300,1)",
+            "(1,2,3,4,0,0)",
+            "(1,2,3,4,5,6,7)",
+        ] {
             assert_eq!(passive_port(wrong), None, "{wrong:?}");
         }
     }
 
     #[test]
     fn active_commands() {
-        assert_eq!(port_command("192.0.2.1:54321".parse().unwrap()), "PORT 192,0,2,1,212,49");
-        assert_eq!(port_command("[2001:db8::1]:80".parse().unwrap()), "EPRT |2|2001:db8::1|80|");
-        assert_eq!(port_command("[::ffff:192.0.2.1]:80".parse().unwrap()), "PORT 192,0,2,1,0,80");
+        assert_eq!(
+            port_command("192.0.2.1:54321".parse().unwrap()),
+            "PORT 192,0,2,1,212,49"
+        );
+        assert_eq!(
+            port_command("[2001:db8::1]:80".parse().unwrap()),
+            "EPRT |2|2001:db8::1|80|"
+        );
+        assert_eq!(
+            port_command("[::ffff:192.0.2.1]:80".parse().unwrap()),
+            "PORT 192,0,2,1,0,80"
+        );
     }
 }

@@ -8,9 +8,23 @@ use crate::select::check_stated;
 use crate::settings::{Connection, DataConnection, Options, connection_schema, options_schema};
 
 /// The order of the options that fits receiving: where first, then what to do.
-const GET_ORDER: [&str; 6] = ["path", "root", "match", "command", "original_filename", "original_path"];
+const GET_ORDER: [&str; 6] = [
+    "path",
+    "root",
+    "match",
+    "command",
+    "original_filename",
+    "original_path",
+];
 /// The order that fits sending: what to do first.
-const PUT_ORDER: [&str; 6] = ["command", "path", "root", "match", "original_filename", "original_path"];
+const PUT_ORDER: [&str; 6] = [
+    "command",
+    "path",
+    "root",
+    "match",
+    "original_filename",
+    "original_path",
+];
 
 const DESCRIPTION: &str = "\
 Receives files from an FTP server (RFC 959), and sends, renames and deletes files there.
@@ -50,7 +64,13 @@ pub fn descriptor() -> Descriptor {
         connection_schema: connection_schema().as_value().to_string(),
         endpoints: vec![
             endpoint("ftp-get", "Receive files", GET_DESCRIPTION, "get", &GET_ORDER),
-            endpoint("ftp-put", "Send or change files", PUT_DESCRIPTION, "put", &PUT_ORDER),
+            endpoint(
+                "ftp-put",
+                "Send or change files",
+                PUT_DESCRIPTION,
+                "put",
+                &PUT_ORDER,
+            ),
         ],
         details: None,
     }
@@ -98,19 +118,30 @@ mod tests {
         get.sort_unstable();
         assert_eq!(put, get);
         let descriptor = descriptor();
-        let [get, put] = &descriptor.endpoints[..] else { panic!() };
+        let [get, put] = &descriptor.endpoints[..] else {
+            panic!()
+        };
         let default = |endpoint: &Endpoint| {
             let schema: serde_json::Value = serde_json::from_str(&endpoint.options_schema).unwrap();
             schema.pointer("/properties/command/default").cloned()
         };
-        assert_eq!((default(get), default(put)), (Some("get".into()), Some("put".into())));
+        assert_eq!(
+            (default(get), default(put)),
+            (Some("get".into()), Some("put".into()))
+        );
     }
 
     #[test]
     fn the_plan_names_ports() {
-        let call = |connection: &str| Call { connection: connection.to_owned(), options: "{}".to_owned() };
+        let call = |connection: &str| Call {
+            connection: connection.to_owned(),
+            options: "{}".to_owned(),
+        };
         let passive = plan(&call(r#"{"host":"h","port":2121}"#)).unwrap();
-        assert_eq!((passive[0].first_port, passive[0].last_port, passive[0].secondary), (2121, 2121, false));
+        assert_eq!(
+            (passive[0].first_port, passive[0].last_port, passive[0].secondary),
+            (2121, 2121, false)
+        );
         assert!(passive[1].secondary && passive[1].direction == Direction::Connect);
         let active = plan(&call(r#"{"host":"h","data_connection":"active"}"#)).unwrap();
         assert!(active[1].secondary && active[1].direction == Direction::Accept);

@@ -165,7 +165,10 @@ impl Error {
 
     /// A wrong setting. `field` is its JSON Pointer, for example `/options/path`.
     pub fn setting(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { field: Some(field.into()), ..Self::new(Kind::InvalidSettings, message) }
+        Self {
+            field: Some(field.into()),
+            ..Self::new(Kind::InvalidSettings, message)
+        }
     }
 
     /// The host asked to stop.
@@ -180,19 +183,28 @@ impl Error {
     /// The same failure with trying again allowed.
     #[must_use]
     pub fn retryable(self) -> Self {
-        Self { retry: Retry::Backoff, ..self }
+        Self {
+            retry: Retry::Backoff,
+            ..self
+        }
     }
 
     /// The same failure, after which the session is not to be used.
     #[must_use]
     pub fn losing_session(self) -> Self {
-        Self { session_lost: true, ..self }
+        Self {
+            session_lost: true,
+            ..self
+        }
     }
 
     /// The same failure as the end of the whole call.
     #[must_use]
     pub fn ending_call(self) -> Self {
-        Self { ends_call: true, ..self }
+        Self {
+            ends_call: true,
+            ..self
+        }
     }
 
     /// The same failure with another effect.
@@ -204,11 +216,16 @@ impl Error {
     /// What a reply code says about an operation on `subject`. `text` is the server's own, unchecked.
     pub fn reply(op: Op, subject: &str, code: u16, text: &str) -> Self {
         let (kind, retry) = classify(op, code);
-        let mut message = format!("The server refused to {} `{}`: {code}", op.words(), printable(subject));
+        let mut message = format!(
+            "The server refused to {} `{}`: {code}",
+            op.words(),
+            printable(subject)
+        );
         let text = printable(text);
+        let text = text.trim_end_matches('.');
         if !text.is_empty() {
             message.push_str(", \"");
-            message.push_str(&text);
+            message.push_str(text);
             message.push('"');
         }
         message.push('.');
@@ -235,21 +252,29 @@ impl Error {
         };
         match error.get_ref().and_then(|inner| inner.downcast_ref::<Stop>()) {
             Some(Stop::Cancelled) => {
-                return Self { effect: op.effect_of_lost_reply(), ..Self::cancelled() };
+                return Self {
+                    effect: op.effect_of_lost_reply(),
+                    ..Self::cancelled()
+                };
             }
             Some(Stop::TimedOut(limit)) => {
                 let seconds = limit.as_secs_f64();
-                return lost(Kind::Timeout, format!("{what}: no answer within {seconds:.0} s."))
-                    .retryable();
+                return lost(Kind::Timeout, format!("{what}: no answer within {seconds:.0} s.")).retryable();
             }
             Some(Stop::CallOver) => {
-                return lost(Kind::Timeout, format!("{what}: the time that the host gives this call is up."))
-                    .ending_call();
+                return lost(
+                    Kind::Timeout,
+                    format!("{what}: the time that the host gives this call is up."),
+                )
+                .ending_call();
             }
             Some(Stop::Unresolved(name)) => {
                 return lost(
                     Kind::Unreachable,
-                    format!("{what}: the name `{}` does not resolve; check the setting `host`.", printable(name)),
+                    format!(
+                        "{what}: the name `{}` does not resolve; check the setting `host`.",
+                        printable(name)
+                    ),
                 );
             }
             None => {}
@@ -257,15 +282,19 @@ impl Error {
         match error.kind() {
             io::ErrorKind::InvalidData => lost(
                 Kind::Protocol,
-                format!("{what}: the server's answer is not FTP ({}); check `host` and `port`.", printable(&error.to_string())),
+                format!(
+                    "{what}: the server's answer is not FTP ({}); check `host` and `port`.",
+                    printable(&error.to_string())
+                ),
             ),
             io::ErrorKind::PermissionDenied => lost(
                 Kind::DeniedByHost,
                 format!("{what}: the host's policy does not allow this connection."),
             ),
-            io::ErrorKind::InvalidInput => {
-                Self::new(Kind::InvalidSettings, format!("{what}: it cannot be part of an FTP command."))
-            }
+            io::ErrorKind::InvalidInput => Self::new(
+                Kind::InvalidSettings,
+                format!("{what}: it cannot be part of an FTP command."),
+            ),
             io::ErrorKind::ConnectionRefused => {
                 lost(Kind::Unreachable, format!("{what}: the connection was refused.")).retryable()
             }
@@ -276,7 +305,11 @@ impl Error {
             | io::ErrorKind::NotConnected => {
                 lost(Kind::Unreachable, format!("{what}: the connection broke.")).retryable()
             }
-            _ => lost(Kind::Unreachable, format!("{what}: {}.", printable(&error.to_string()))).retryable(),
+            _ => lost(
+                Kind::Unreachable,
+                format!("{what}: {}.", printable(&error.to_string())),
+            )
+            .retryable(),
         }
     }
 }
@@ -309,7 +342,10 @@ impl On {
                     | Op::RemoveFolder
             ),
             Self::Writing => {
-                matches!(op, Op::Store | Op::Append | Op::RenameTo | Op::MakeFolder | Op::Chmod)
+                matches!(
+                    op,
+                    Op::Store | Op::Append | Op::RenameTo | Op::MakeFolder | Op::Chmod
+                )
             }
             Self::Only(only) => only == op,
         }
@@ -383,9 +419,9 @@ fn classify(op: Op, code: u16) -> (Kind, Retry) {
 fn hint(op: Op, kind: Kind) -> Option<&'static str> {
     match (op, kind) {
         (Op::SignIn, Kind::Authentication) => Some("Check the setting `auth`."),
-        (Op::RenameTo, Kind::Conflict) => {
-            Some("The name is taken, or the folder cannot be written; end the target with `/` to name a folder.")
-        }
+        (Op::RenameTo, Kind::Conflict) => Some(
+            "The name is taken, or the folder cannot be written; end the target with `/` to name a folder.",
+        ),
         (Op::RemoveFolder, Kind::Conflict) => Some("Only an empty folder can be removed."),
         (_, Kind::Permission) => Some("The account needs the right to do this."),
         _ => None,

@@ -32,7 +32,12 @@ pub fn run(call: &Call, default: Verb, host: Host) -> Result<Summary, Error> {
     let connection = Connection::parse(&call.connection)?;
     check_stated(&Options::parse(&call.options)?, &connection, default)?;
     let mut client = take_client(connection, host);
-    let mut summary = Summary { payloads: 0, bytes: 0, skipped: 0, failed: 0 };
+    let mut summary = Summary {
+        payloads: 0,
+        bytes: 0,
+        skipped: 0,
+        failed: 0,
+    };
     let result = each_payload(&mut client, default, &mut summary);
     KEPT.with_borrow_mut(|kept| *kept = Some(client));
     result.map(|()| summary)
@@ -131,9 +136,10 @@ pub fn set_attribute(metadata: &mut Metadata, name: &str, value: impl Into<Strin
 
 /// Puts in what the options want later steps to see.
 pub fn set_originals(metadata: &mut Metadata, task: &Task) {
-    for (name, value) in
-        [(ORIGINAL_FILENAME, &task.original_filename), (ORIGINAL_PATH, &task.original_path)]
-    {
+    for (name, value) in [
+        (ORIGINAL_FILENAME, &task.original_filename),
+        (ORIGINAL_PATH, &task.original_path),
+    ] {
         if let Some(value) = value {
             set_attribute(metadata, name, value.clone());
         }

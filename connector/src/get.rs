@@ -78,7 +78,12 @@ pub fn select(
         Selection::Pattern(pattern) => pattern.find(session, folders_too),
         Selection::Static(Named { path, folder: true }) => in_folder(session, path, folders_too),
         Selection::Static(Named { path, folder: false }) => {
-            let one = |entry| Ok(vec![Found { path: path.clone(), entry }]);
+            let one = |entry| {
+                Ok(vec![Found {
+                    path: path.clone(),
+                    entry,
+                }])
+            };
             match session.stat(path)? {
                 Stat::Is(entry) if entry.kind == EntryKind::Folder => in_folder(session, path, folders_too),
                 Stat::Is(entry) => one(entry),
@@ -120,7 +125,10 @@ pub fn metadata(found: &Found, task: &Task) -> Metadata {
         modified_ms: entry.modified_ms,
         attributes: vec![
             ("path".to_owned(), path.as_str().to_owned()),
-            (ORIGINAL_FILENAME.to_owned(), text(&task.original_filename, &entry.name)),
+            (
+                ORIGINAL_FILENAME.to_owned(),
+                text(&task.original_filename, &entry.name),
+            ),
             (ORIGINAL_PATH.to_owned(), text(&task.original_path, path.as_str())),
         ],
     }
@@ -141,11 +149,12 @@ fn content_type(name: &str) -> Option<&'static str> {
 }
 
 fn fetch(session: &mut Session, found: &Found, task: &Task) -> Result<Offered, Error> {
-    let writer = match exchange::begin(&metadata(found, task)).map_err(|error| Error::from(error).ending_call())? {
-        Offer::Accept(writer) => writer,
-        Offer::Skip => return Ok(Offered::Skipped),
-        Offer::Stop => return Ok(Offered::Stop),
-    };
+    let writer =
+        match exchange::begin(&metadata(found, task)).map_err(|error| Error::from(error).ending_call())? {
+            Offer::Accept(writer) => writer,
+            Offer::Skip => return Ok(Offered::Skipped),
+            Offer::Stop => return Ok(Offered::Stop),
+        };
     let body = writer.body();
     let copied = copy(session, &found.path, &body);
     drop(body);
@@ -158,7 +167,10 @@ fn fetch(session: &mut Session, found: &Found, task: &Task) -> Result<Offered, E
             // The host knows why it takes no more bytes, and says so here.
             let error = match accepted(writer) {
                 Err(error) => error,
-                Ok(()) => Error::new(Kind::Internal, "The host accepted a payload whose body it had refused."),
+                Ok(()) => Error::new(
+                    Kind::Internal,
+                    "The host accepted a payload whose body it had refused.",
+                ),
             };
             return Err(error.losing_session());
         }
@@ -195,7 +207,11 @@ fn copy(session: &mut Session, path: &RemotePath, body: &OutputStream) -> Result
     let mut steps = 0_u32;
     loop {
         steps = steps.wrapping_add(1);
-        let checked = if steps.is_multiple_of(STEPS_BETWEEN_CHECKS) { session.check() } else { Ok(()) };
+        let checked = if steps.is_multiple_of(STEPS_BETWEEN_CHECKS) {
+            session.check()
+        } else {
+            Ok(())
+        };
         match checked.and_then(|()| transfer.read(&mut buffer)) {
             Ok(0) => break,
             Ok(read) => {
@@ -206,7 +222,12 @@ fn copy(session: &mut Session, path: &RemotePath, body: &OutputStream) -> Result
         }
     }
     // The server's verdict first: what came over a connection that it calls broken is not a file.
-    session.finish(transfer).map_err(|error| Failed::There(Error { effect: Effect::None, ..error }))?;
+    session.finish(transfer).map_err(|error| {
+        Failed::There(Error {
+            effect: Effect::None,
+            ..error
+        })
+    })?;
     body.blocking_flush().map_err(|_| Failed::Here)?;
     Ok(total)
 }

@@ -118,7 +118,9 @@ impl From<Error> for types::Error {
                 Effect::Partial => types::Effect::Partial,
                 Effect::Unknown => types::Effect::Unknown,
             },
-            details: error.field.map(|field| serde_json::json!({ "field": field }).to_string()),
+            details: error
+                .field
+                .map(|field| serde_json::json!({ "field": field }).to_string()),
         }
     }
 }
@@ -128,7 +130,10 @@ impl From<Error> for types::Error {
 impl From<types::Error> for Error {
     fn from(error: types::Error) -> Self {
         let kind = Kind::from(error.kind);
-        Self { ends_call: kind == Kind::Cancelled, ..Self::new(kind, error.message) }
+        Self {
+            ends_call: kind == Kind::Cancelled,
+            ..Self::new(kind, error.message)
+        }
     }
 }
 

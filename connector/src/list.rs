@@ -53,9 +53,10 @@ fn offer(found: &Found, task: &Task) -> Result<Offered, Error> {
         // Nothing of it went over the wire: that was the listing.
         (Ok(()), Ok(())) => Ok(Offered::Taken(0)),
         (Err(error), _) => Err(error),
-        (Ok(()), Err(())) => {
-            Err(Error::new(Kind::Internal, "The host accepted a payload whose body it had refused."))
-        }
+        (Ok(()), Err(())) => Err(Error::new(
+            Kind::Internal,
+            "The host accepted a payload whose body it had refused.",
+        )),
     }
 }
 

@@ -100,18 +100,24 @@ pub fn machine(line: &str) -> Line {
     let Some((facts, name)) = line.split_once(' ') else {
         return Line::Unreadable;
     };
-    let mut entry =
-        Entry { name: name.to_owned(), kind: EntryKind::File, size: None, modified_ms: None };
-    for fact in facts.split(';') {
-        let Some((key, value)) = fact.split_once('=') else { continue };
+    let mut entry = Entry {
+        name: name.to_owned(),
+        kind: EntryKind::File,
+        size: None,
+        modified_ms: None,
+    };
+    for pair in facts.split(';') {
+        let Some((key, value)) = pair.split_once('=') else {
+            continue;
+        };
         match key.to_ascii_lowercase().as_str() {
             "type" => {
-                let value = value.to_ascii_lowercase();
-                entry.kind = match value.as_str() {
+                let word = value.to_ascii_lowercase();
+                entry.kind = match word.as_str() {
                     "file" => EntryKind::File,
                     "dir" => EntryKind::Folder,
                     "cdir" | "pdir" => return Line::Nothing,
-                    link if link == "link" || link.starts_with("os.unix=s") => EntryKind::Link,
+                    other if other == "link" || other.starts_with("os.unix=s") => EntryKind::Link,
                     // Sockets, devices and what else there may be: nothing to transfer.
                     _ => return Line::Nothing,
                 };
@@ -142,16 +148,17 @@ pub fn timestamp(text: &str) -> Option<u64> {
 
 /// A UNIX line cut up: type and rights, an ACL mark that the parser does not know, everything up to the
 /// size, the size, and the rest.
-static UNIX: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"^([-ld][-rwxsStTlL]{9})[+.@]?(\s+\d+\s+\S+\s+\S+\s+)(\d+)(\s+.+)$").ok()
-});
+static UNIX: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"^([-ld][-rwxsStTlL]{9})[+.@]?(\s+\d+\s+\S+\s+\S+\s+)(\d+)(\s+.+)$").ok());
 
 fn long(line: &str) -> Option<Entry> {
     // The size is taken out first: the parser reads it into a `usize`, which has 32 bits in the component.
     if let Some(parts) = UNIX.as_ref().and_then(|unix| unix.captures(line)) {
         let size = parts[3].parse().ok()?;
         let without = format!("{}{}0{}", &parts[1], &parts[2], &parts[4]);
-        return ListParser::parse_posix(&without).ok().map(|file| entry(&file, size));
+        return ListParser::parse_posix(&without)
+            .ok()
+            .map(|file| entry(&file, size));
     }
     let file = ListParser::parse_dos(line).ok()?;
     let size = u64::try_from(file.size()).ok()?;
@@ -195,8 +202,14 @@ mod tests {
         assert_eq!(file.modified_ms, Some(1_709_210_096_789));
         let folder = entry(Dialect::Machine, "type=dir;size=4096;modify=20240229123456; sub");
         assert_eq!((folder.kind, folder.size), (EntryKind::Folder, None));
-        assert_eq!(entry(Dialect::Machine, "type=OS.unix=symlink; x").kind, EntryKind::Link);
-        assert_eq!(entry(Dialect::Machine, "type=OS.unix=slink:/etc; x").kind, EntryKind::Link);
+        assert_eq!(
+            entry(Dialect::Machine, "type=OS.unix=symlink; x").kind,
+            EntryKind::Link
+        );
+        assert_eq!(
+            entry(Dialect::Machine, "type=OS.unix=slink:/etc; x").kind,
+            EntryKind::Link
+        );
         assert_eq!(entry(Dialect::Machine, " -rf").name, "-rf");
         assert_eq!(parse(Dialect::Machine, "type=cdir; ."), Line::Nothing);
         assert_eq!(parse(Dialect::Machine, "type=pdir; .."), Line::Nothing);
@@ -205,11 +218,17 @@ mod tests {
 
     #[test]
     fn long_lines() {
-        let file = entry(Dialect::Long, "-rw-r--r--    1 1000     1000         1234 Nov  5  2018 a  b [1].csv");
+        let file = entry(
+            Dialect::Long,
+            "-rw-r--r--    1 1000     1000         1234 Nov  5  2018 a  b [1].csv",
+        );
         assert_eq!((file.name.as_str(), file.size), ("a  b [1].csv", Some(1234)));
         assert_eq!(file.modified_ms, Some(1_541_376_000_000));
         let large = entry(Dialect::Long, "-rw-r--r--+ 1 u g 6000000000 Nov 5 2018 large.bin");
-        assert_eq!((large.name.as_str(), large.size), ("large.bin", Some(6_000_000_000)));
+        assert_eq!(
+            (large.name.as_str(), large.size),
+            ("large.bin", Some(6_000_000_000))
+        );
         let folder = entry(Dialect::Long, "drwxr-xr-x   2 ftp ftp  4096 Jan 01 12:30 sub");
         assert_eq!((folder.kind, folder.size), (EntryKind::Folder, None));
         let link = entry(Dialect::Long, "lrwxrwxrwx 1 u g 7 Nov 5 2018 now -> today");
@@ -219,7 +238,10 @@ mod tests {
         let dos = entry(Dialect::Long, "10-19-20  03:19PM       <DIR>          pub");
         assert_eq!(dos.kind, EntryKind::Folder);
         assert_eq!(parse(Dialect::Long, "total 12"), Line::Nothing);
-        assert_eq!(parse(Dialect::Long, "drwxr-xr-x 2 u g 4096 Nov 5 2018 .."), Line::Nothing);
+        assert_eq!(
+            parse(Dialect::Long, "drwxr-xr-x 2 u g 4096 Nov 5 2018 .."),
+            Line::Nothing
+        );
         assert_eq!(parse(Dialect::Long, "?????????"), Line::Unreadable);
     }
 
@@ -235,7 +257,10 @@ mod tests {
         ] {
             assert_eq!(parse(Dialect::Machine, line), Line::Unreadable, "{line:?}");
         }
-        assert_eq!(parse(Dialect::Long, "-rw-r--r-- 1 u g 1 Nov 5 2018 ../x"), Line::Unreadable);
+        assert_eq!(
+            parse(Dialect::Long, "-rw-r--r-- 1 u g 1 Nov 5 2018 ../x"),
+            Line::Unreadable
+        );
         assert_eq!(entry(Dialect::Names, "folder/a.csv").name, "a.csv");
         assert_eq!(parse(Dialect::Names, "folder/.."), Line::Nothing);
     }
@@ -245,7 +270,13 @@ mod tests {
         assert_eq!(timestamp("19700101000000"), Some(0));
         assert_eq!(timestamp("20240229123456"), Some(1_709_210_096_000));
         assert_eq!(timestamp("20240229123456.5"), Some(1_709_210_096_500));
-        for wrong in ["", "2024", "20240230123456", "2024-02-29 12:34", "20240229123456.x"] {
+        for wrong in [
+            "",
+            "2024",
+            "20240230123456",
+            "2024-02-29 12:34",
+            "20240229123456.x",
+        ] {
             assert_eq!(timestamp(wrong), None, "{wrong:?}");
         }
     }

@@ -31,14 +31,22 @@ pub fn rename(
     }
     let several = sources.len() > 1;
     for source in sources {
-        let to = if target.folder { target.path.child(source.name()) } else { target.path.clone() };
+        let to = if target.folder {
+            target.path.child(source.name())
+        } else {
+            target.path.clone()
+        };
         if to != source {
             client.attempt(|session| {
                 session.ensure_folder(&to.parent())?;
                 session.rename(&source, &to)
             })?;
         }
-        let told = if several { target.path.as_str() } else { to.as_str() };
+        let told = if several {
+            target.path.as_str()
+        } else {
+            to.as_str()
+        };
         set_attribute(&mut metadata, "renamed_to", told);
     }
     set_originals(&mut metadata, task);
@@ -86,7 +94,10 @@ pub fn rmdir(client: &mut Client, mut metadata: Metadata, task: &Task) -> Result
 fn folder(task: &Task) -> Result<RemotePath, Error> {
     match &task.selection {
         Selection::Static(named) => Ok(named.path.clone()),
-        _ => Err(Error::new(Kind::Internal, "A folder command came without a folder.")),
+        _ => Err(Error::new(
+            Kind::Internal,
+            "A folder command came without a folder.",
+        )),
     }
 }
 
@@ -99,7 +110,9 @@ fn sources(client: &mut Client, metadata: &Metadata, task: &Task) -> Result<Vec<
             Ok(found.into_iter().map(|found| found.path).collect())
         }
         Selection::Nothing => {
-            let path = attribute(metadata, ORIGINAL_PATH).map(|path| jail(path, "/options/path")).transpose()?;
+            let path = attribute(metadata, ORIGINAL_PATH)
+                .map(|path| jail(path, "/options/path"))
+                .transpose()?;
             match path {
                 Some(Named { path, .. }) if !path.is_root() => Ok(vec![path]),
                 _ => Err(Error::setting(

@@ -25,13 +25,21 @@ impl RemotePath {
 
     /// The folder that this is in; the root's is the root.
     pub fn parent(&self) -> Self {
-        Self(self.0.rsplit_once('/').map_or_else(String::new, |(parent, _)| parent.to_owned()))
+        Self(
+            self.0
+                .rsplit_once('/')
+                .map_or_else(String::new, |(parent, _)| parent.to_owned()),
+        )
     }
 
     /// A checked name in this folder.
     pub fn child(&self, name: &str) -> Self {
         debug_assert!(is_name(name), "names are checked where they come in");
-        if self.is_root() { Self(name.to_owned()) } else { Self(format!("{}/{name}", self.0)) }
+        if self.is_root() {
+            Self(name.to_owned())
+        } else {
+            Self(format!("{}/{name}", self.0))
+        }
     }
 
     /// A path below this folder.
@@ -56,7 +64,11 @@ impl RemotePath {
 
     /// How many segments it has.
     pub fn depth(&self) -> usize {
-        if self.is_root() { 0 } else { self.0.split('/').count() }
+        if self.is_root() {
+            0
+        } else {
+            self.0.split('/').count()
+        }
     }
 }
 
@@ -80,7 +92,10 @@ pub struct Named {
 /// `field` is the JSON Pointer of the setting.
 pub fn jail(text: &str, field: &str) -> Result<Named, Error> {
     if text.contains(['\r', '\n', '\0']) {
-        return Err(Error::setting(field, "A path must not contain line breaks or NUL."));
+        return Err(Error::setting(
+            field,
+            "A path must not contain line breaks or NUL.",
+        ));
     }
     let mut segments = Vec::new();
     let mut folder = true;
@@ -97,7 +112,10 @@ pub fn jail(text: &str, field: &str) -> Result<Named, Error> {
             name => segments.push(name),
         }
     }
-    Ok(Named { path: RemotePath(segments.join("/")), folder })
+    Ok(Named {
+        path: RemotePath(segments.join("/")),
+        folder,
+    })
 }
 
 /// Whether a name, from a server or a payload, is one segment that may be put into a path.
@@ -134,7 +152,16 @@ mod tests {
 
     #[test]
     fn nothing_leads_out_of_the_root() {
-        for text in ["..", "../a", "a/../b", "a/..", "/..", "a\r\nDELE b", "a\nb", "a\0b"] {
+        for text in [
+            "..",
+            "../a",
+            "a/../b",
+            "a/..",
+            "/..",
+            "a\r\nDELE b",
+            "a\nb",
+            "a\0b",
+        ] {
             let error = jail(text, "/options/path").unwrap_err();
             assert_eq!(error.kind, Kind::InvalidSettings, "{text:?}");
             assert_eq!(error.field.as_deref(), Some("/options/path"));

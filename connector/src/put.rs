@@ -39,7 +39,11 @@ pub fn run(client: &mut Client, reader: &Reader, task: &Task, summary: &mut Summ
 
 /// Where the body goes. None when a pattern says which payloads to take, and this is not one of them.
 fn target(task: &Task, connection: &Connection, metadata: &Metadata) -> Result<Option<RemotePath>, Error> {
-    let from = || task.original_path.as_deref().or_else(|| attribute(metadata, ORIGINAL_PATH));
+    let from = || {
+        task.original_path
+            .as_deref()
+            .or_else(|| attribute(metadata, ORIGINAL_PATH))
+    };
     let path = match &task.selection {
         Selection::Static(named) if named.folder => named.path.child(file_name(task, metadata)?),
         Selection::Static(named) => named.path.clone(),
@@ -59,7 +63,10 @@ fn target(task: &Task, connection: &Connection, metadata: &Metadata) -> Result<O
         }
     };
     if path.is_root() {
-        return Err(Error::setting("/options/path", "Nothing names the file to write; set `path`."));
+        return Err(Error::setting(
+            "/options/path",
+            "Nothing names the file to write; set `path`.",
+        ));
     }
     Ok(Some(path))
 }
@@ -111,7 +118,9 @@ fn put(
         replace(session, &temporary, target)
     });
     let result = match result {
-        Err(error) if error.effect == Effect::Unknown => settle_rename(client, &temporary, target, sent, error),
+        Err(error) if error.effect == Effect::Unknown => {
+            settle_rename(client, &temporary, target, sent, error)
+        }
         other => other,
     };
     match result {
@@ -143,7 +152,11 @@ fn settle_rename(
         if has(session.size(temporary)?) {
             return replace(session, temporary, target);
         }
-        if has(session.size(target)?) { Ok(()) } else { Err(error.clone()) }
+        if has(session.size(target)?) {
+            Ok(())
+        } else {
+            Err(error.clone())
+        }
     });
     settled.map_err(|_| error)
 }
@@ -155,7 +168,10 @@ fn temporary_name(name: &str) -> String {
     while !name.is_char_boundary(end) {
         end -= 1;
     }
-    let run: String = context::run_id().chars().filter(char::is_ascii_alphanumeric).collect();
+    let run: String = context::run_id()
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .collect();
     // The end of an id is the part that differs most.
     let short = &run[run.len().saturating_sub(8)..];
     format!(".{}.{short}.part", &name[..end])
@@ -201,7 +217,9 @@ fn append(
     let transfer = session.start_append(target)?;
     let sent = copy(session, transfer, &body).map_err(|error| error.leaving(Effect::Unknown))?;
     if let Some(visibility) = visibility {
-        session.chmod(target, visibility.file_mode()).map_err(|error| error.leaving(Effect::Unknown))?;
+        session
+            .chmod(target, visibility.file_mode())
+            .map_err(|error| error.leaving(Effect::Unknown))?;
     }
     Ok(sent)
 }
@@ -229,7 +247,11 @@ fn copy(session: &mut Session, mut transfer: Transfer, body: &InputStream) -> Re
             }
         };
         steps = steps.wrapping_add(1);
-        let checked = if steps.is_multiple_of(STEPS_BETWEEN_CHECKS) { session.check() } else { Ok(()) };
+        let checked = if steps.is_multiple_of(STEPS_BETWEEN_CHECKS) {
+            session.check()
+        } else {
+            Ok(())
+        };
         if let Err(error) = checked.and_then(|()| transfer.write(&bytes)) {
             return Err(session.transfer_failed(transfer, &error));
         }

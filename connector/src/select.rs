@@ -76,15 +76,23 @@ impl Task {
     pub fn new(options: &Options, connection: &Connection, default: Verb) -> Result<Self, Error> {
         let Command { verb, path } = match &options.command {
             Some(text) => Command::parse(text)?,
-            None => Command { verb: default, path: None },
+            None => Command {
+                verb: default,
+                path: None,
+            },
         };
-        let (target, own) = if verb == Verb::Rename { (path, None) } else { (None, path) };
+        let (target, own) = if verb == Verb::Rename {
+            (path, None)
+        } else {
+            (None, path)
+        };
         let selection = match own {
             Some(path) => {
                 let other = [(PATH, &options.path), (ROOT, &options.root)];
                 if let Some((field, _)) = other.iter().find(|(_, option)| option.is_some()) {
                     let name = &field["/options/".len()..];
-                    let message = format!("The path is given twice: in `command` and in `{name}`; leave one out.");
+                    let message =
+                        format!("The path is given twice: in `command` and in `{name}`; leave one out.");
                     return Err(Error::setting(*field, message));
                 }
                 Selection::Static(path)
@@ -104,18 +112,24 @@ impl Task {
 
     fn check(&self) -> Result<(), Error> {
         match (self.verb, &self.selection) {
-            (Verb::Mkdir | Verb::Rmdir, Selection::Pattern(_)) => {
-                Err(Error::setting(PATH, "`mkdir` and `rmdir` need a static path, not a pattern."))
-            }
-            (Verb::Mkdir | Verb::Rmdir, Selection::Nothing) => {
-                Err(Error::setting(COMMAND, "Name the folder, for example `mkdir processed`."))
-            }
+            (Verb::Mkdir | Verb::Rmdir, Selection::Pattern(_)) => Err(Error::setting(
+                PATH,
+                "`mkdir` and `rmdir` need a static path, not a pattern.",
+            )),
+            (Verb::Mkdir | Verb::Rmdir, Selection::Nothing) => Err(Error::setting(
+                COMMAND,
+                "Name the folder, for example `mkdir processed`.",
+            )),
             (Verb::Rmdir | Verb::Delete | Verb::Rename, Selection::Static(named)) if named.path.is_root() => {
-                Err(Error::setting(PATH, "The root folder itself cannot be deleted or renamed."))
+                Err(Error::setting(
+                    PATH,
+                    "The root folder itself cannot be deleted or renamed.",
+                ))
             }
-            (Verb::Delete, Selection::Static(Named { folder: true, .. })) => {
-                Err(Error::setting(PATH, "`delete` is for files; remove an empty folder with `rmdir`."))
-            }
+            (Verb::Delete, Selection::Static(Named { folder: true, .. })) => Err(Error::setting(
+                PATH,
+                "`delete` is for files; remove an empty folder with `rmdir`.",
+            )),
             _ => Ok(()),
         }
     }
@@ -129,7 +143,11 @@ pub fn check_stated(options: &Options, connection: &Connection, default: Verb) -
         let text = options.command.as_deref().unwrap_or_default();
         Command::check_template(text)?;
         // Whatever the path turns out to be, the rest must fit the word.
-        let word = text.trim_start().split([' ', '\t', ':']).next().unwrap_or_default();
+        let word = text
+            .trim_start()
+            .split([' ', '\t', ':'])
+            .next()
+            .unwrap_or_default();
         known.command = (!word.contains("{{")).then(|| format!("{word} {{{{"));
     }
     for text in [&mut known.path, &mut known.root] {
@@ -141,8 +159,17 @@ pub fn check_stated(options: &Options, connection: &Connection, default: Verb) -
 }
 
 fn selection(options: &Options, connection: &Connection) -> Result<Selection, Error> {
-    let root = options.root.as_deref().map(|root| jail(root, ROOT)).transpose()?.map(|root| root.path);
-    let how = options.matching.unwrap_or(if root.is_some() { Match::Regex } else { Match::Static });
+    let root = options
+        .root
+        .as_deref()
+        .map(|root| jail(root, ROOT))
+        .transpose()?
+        .map(|root| root.path);
+    let how = options.matching.unwrap_or(if root.is_some() {
+        Match::Regex
+    } else {
+        Match::Static
+    });
     let Some(text) = &options.path else {
         return Ok(match root {
             // A folder without a pattern: the folder itself.
@@ -165,15 +192,26 @@ fn selection(options: &Options, connection: &Connection) -> Result<Selection, Er
 impl Pattern {
     fn new(root: RemotePath, text: &str, how: Match) -> Result<Self, Error> {
         let wrong = |what: &str, why: String| {
-            Err(Error::setting(PATH, format!("`{}` is not a {what}: {}.", printable(text), printable(&why))))
+            Err(Error::setting(
+                PATH,
+                format!("`{}` is not a {what}: {}.", printable(text), printable(&why)),
+            ))
         };
         if text.contains(['\r', '\n', '\0']) {
-            return Err(Error::setting(PATH, "A pattern must not contain line breaks or NUL."));
+            return Err(Error::setting(
+                PATH,
+                "A pattern must not contain line breaks or NUL.",
+            ));
         }
         let (matcher, deep) = if how == Match::Glob {
-            let glob = GlobBuilder::new(text.trim_start_matches('/')).literal_separator(true).build();
+            let glob = GlobBuilder::new(text.trim_start_matches('/'))
+                .literal_separator(true)
+                .build();
             match glob {
-                Ok(glob) => (Matcher::Glob(glob.compile_matcher()), text.contains('/') || text.contains("**")),
+                Ok(glob) => (
+                    Matcher::Glob(glob.compile_matcher()),
+                    text.contains('/') || text.contains("**"),
+                ),
                 Err(error) => return wrong("glob", error.to_string()),
             }
         } else {
@@ -234,7 +272,10 @@ pub fn in_folder(session: &mut Session, folder: &RemotePath, folders_too: bool) 
     let mut found = Vec::new();
     session.list(folder, |entry| {
         if folders_too || entry.kind != EntryKind::Folder {
-            found.push(Found { path: folder.child(&entry.name), entry });
+            found.push(Found {
+                path: folder.child(&entry.name),
+                entry,
+            });
         }
     })?;
     found.sort_by(|a, b| a.path.cmp(&b.path));
@@ -309,14 +350,20 @@ mod tests {
 
     #[test]
     fn static_paths_and_nothing() {
-        let Selection::Static(named) = task(r#"{"path":"a[1].csv"}"#).unwrap().selection else { panic!() };
+        let Selection::Static(named) = task(r#"{"path":"a[1].csv"}"#).unwrap().selection else {
+            panic!()
+        };
         assert_eq!((named.path.as_str(), named.folder), ("a[1].csv", false));
-        let Selection::Static(named) = task(r#"{"root":"out","path":"a","match":"static"}"#).unwrap().selection
+        let Selection::Static(named) = task(r#"{"root":"out","path":"a","match":"static"}"#)
+            .unwrap()
+            .selection
         else {
             panic!()
         };
         assert_eq!(named.path.as_str(), "out/a");
-        let Selection::Static(named) = task(r#"{"root":"out"}"#).unwrap().selection else { panic!() };
+        let Selection::Static(named) = task(r#"{"root":"out"}"#).unwrap().selection else {
+            panic!()
+        };
         assert!(named.folder);
         assert!(matches!(task("{}").unwrap().selection, Selection::Nothing));
         let rename = task(r#"{"command":"rename done/","root":"out","path":".*"}"#).unwrap();
@@ -340,7 +387,11 @@ mod tests {
             (r#"{"root":"..","path":"a"}"#, "/options/root"),
         ] {
             let error = task(json).unwrap_err();
-            assert_eq!((error.kind, error.field.as_deref()), (Kind::InvalidSettings, Some(field)), "{json}");
+            assert_eq!(
+                (error.kind, error.field.as_deref()),
+                (Kind::InvalidSettings, Some(field)),
+                "{json}"
+            );
         }
     }
 

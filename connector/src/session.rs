@@ -110,7 +110,9 @@ impl Session {
         }
         match greeting.code {
             220 => Ok(session),
-            code => Err(Error::reply(Op::Connect, &server, code, &greeting.text).losing_session().ending_call()),
+            code => Err(Error::reply(Op::Connect, &server, code, &greeting.text)
+                .losing_session()
+                .ending_call()),
         }
     }
 
@@ -125,9 +127,13 @@ impl Session {
         };
         let server = self.server.clone();
         let fatal = |error: Error| error.losing_session().ending_call();
-        let mut reply = self.command(Op::SignIn, &server, &format!("USER {user}")).map_err(fatal)?;
+        let mut reply = self
+            .command(Op::SignIn, &server, &format!("USER {user}"))
+            .map_err(fatal)?;
         if reply.code == 331 {
-            reply = self.command(Op::SignIn, &server, &format!("PASS {password}")).map_err(fatal)?;
+            reply = self
+                .command(Op::SignIn, &server, &format!("PASS {password}"))
+                .map_err(fatal)?;
         }
         match reply.code {
             // 202: the server does not care for passwords.
@@ -139,7 +145,9 @@ impl Session {
     /// What the server can do, and binary transfers.
     pub fn look_around(&mut self) -> Result<(), Error> {
         let server = self.server.clone();
-        let reply = self.command(Op::SetUp, &server, "FEAT").map_err(Error::ending_call)?;
+        let reply = self
+            .command(Op::SetUp, &server, "FEAT")
+            .map_err(Error::ending_call)?;
         if reply.code == 211 {
             for line in reply.text.lines() {
                 let (name, value) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
@@ -152,9 +160,11 @@ impl Session {
         }
         if self.has("UTF8") {
             // Some servers want to be asked; the answer does not matter.
-            self.command(Op::SetUp, &server, "OPTS UTF8 ON").map_err(Error::ending_call)?;
+            self.command(Op::SetUp, &server, "OPTS UTF8 ON")
+                .map_err(Error::ending_call)?;
         }
-        self.expect(Op::SetUp, &server, "TYPE I", &[200]).map_err(Error::ending_call)?;
+        self.expect(Op::SetUp, &server, "TYPE I", &[200])
+            .map_err(Error::ending_call)?;
         Ok(())
     }
 
@@ -162,10 +172,18 @@ impl Session {
     pub fn enter_root(&mut self, root: Option<&str>) -> Result<(), Error> {
         if let Some(root) = root {
             let entered = self.expect(Op::EnterFolder, root, &format!("CWD {root}"), &[200, 250]);
-            entered.map_err(|error| Error { field: Some("/connection/root".into()), ..error }.ending_call())?;
+            entered.map_err(|error| {
+                Error {
+                    field: Some("/connection/root".into()),
+                    ..error
+                }
+                .ending_call()
+            })?;
         }
         let server = self.server.clone();
-        let reply = self.command(Op::SetUp, &server, "PWD").map_err(Error::ending_call)?;
+        let reply = self
+            .command(Op::SetUp, &server, "PWD")
+            .map_err(Error::ending_call)?;
         self.base = (reply.code == 257)
             .then(|| quoted(&reply.text))
             .flatten()
@@ -181,15 +199,21 @@ impl Session {
 
     /// The names of all features, sorted.
     pub fn feature_names(&self) -> Vec<&str> {
-        let mut names: Vec<_> =
-            self.features.keys().map(String::as_str).filter(|name| is_feature(name)).collect();
+        let mut names: Vec<_> = self
+            .features
+            .keys()
+            .map(String::as_str)
+            .filter(|name| is_feature(name))
+            .collect();
         names.sort_unstable();
         names
     }
 
     /// The root folder on the server, where it told.
     pub fn root(&self) -> Option<&str> {
-        self.base.as_deref().map(|base| if base.is_empty() { "/" } else { base })
+        self.base
+            .as_deref()
+            .map(|base| if base.is_empty() { "/" } else { base })
     }
 
     /// The path as the server is to be told it.
@@ -223,19 +247,28 @@ impl Session {
 
     /// Sends a command and reads its reply, whatever that is.
     pub fn command(&mut self, op: Op, subject: &str, line: &str) -> Result<Reply, Error> {
-        self.control.send(line).map_err(|error| Error::io(op, subject, &error))?;
+        self.control
+            .send(line)
+            .map_err(|error| Error::io(op, subject, &error))?;
         self.reply(op, subject)
     }
 
     /// Sends a command whose reply must have one of these codes.
     pub fn expect(&mut self, op: Op, subject: &str, line: &str, codes: &[u16]) -> Result<Reply, Error> {
         let reply = self.command(op, subject, line)?;
-        if codes.contains(&reply.code) { Ok(reply) } else { Err(Error::reply(op, subject, reply.code, &reply.text)) }
+        if codes.contains(&reply.code) {
+            Ok(reply)
+        } else {
+            Err(Error::reply(op, subject, reply.code, &reply.text))
+        }
     }
 
     /// Reads one reply.
     pub fn reply(&mut self, op: Op, subject: &str) -> Result<Reply, Error> {
-        let mut reply = self.control.reply().map_err(|error| Error::io(op, subject, &error))?;
+        let mut reply = self
+            .control
+            .reply()
+            .map_err(|error| Error::io(op, subject, &error))?;
         self.used = Instant::now();
         // A server may repeat what it was sent; the password must not get into a message that way.
         if let Some(password) = &self.password {
@@ -266,8 +299,15 @@ impl Session {
             other => return Ok(other),
         };
         let reply = self.command(Op::Stat, path.as_str(), &format!("MDTM {remote}"))?;
-        let modified_ms = (reply.code == 213).then(|| listing::timestamp(reply.text.trim())).flatten();
-        Ok(Stat::Is(Entry { name: path.name().to_owned(), kind: EntryKind::File, size, modified_ms }))
+        let modified_ms = (reply.code == 213)
+            .then(|| listing::timestamp(reply.text.trim()))
+            .flatten();
+        Ok(Stat::Is(Entry {
+            name: path.name().to_owned(),
+            kind: EntryKind::File,
+            size,
+            modified_ms,
+        }))
     }
 
     /// The size of a file.
@@ -305,13 +345,15 @@ impl Session {
             return Ok(());
         }
         let line = format!("CWD {}", self.remote(folder));
-        self.expect(Op::EnterFolder, &folder.to_string(), &line, &[200, 250]).map(|_| ())
+        self.expect(Op::EnterFolder, &folder.to_string(), &line, &[200, 250])
+            .map(|_| ())
     }
 
     fn leave(&mut self, folder: &RemotePath) -> Result<(), Error> {
         if self.base.is_none() {
             for _ in 0..folder.depth() {
-                self.expect(Op::EnterFolder, "..", "CDUP", &[200, 250]).map_err(Error::losing_session)?;
+                self.expect(Op::EnterFolder, "..", "CDUP", &[200, 250])
+                    .map_err(Error::losing_session)?;
             }
         }
         Ok(())
@@ -336,8 +378,9 @@ impl Session {
                 Line::Unreadable => unreadable += 1,
             });
             if unreadable > 0 {
-                let message =
-                    format!("Left out {unreadable} entries of `{subject}`: not readable, or with unsafe names.");
+                let message = format!(
+                    "Left out {unreadable} entries of `{subject}`: not readable, or with unsafe names."
+                );
                 (self.host.log)(Level::Warn, &message);
             }
             match (listed, dialect) {
@@ -379,9 +422,10 @@ impl Session {
             Err(error) => match self.is_folder(folder)? {
                 true => Ok(()),
                 // Nothing of that name, and it still cannot be made: the right to do so is missing.
-                false if error.code == Some(550) && self.stat(folder)? == Stat::Missing => {
-                    Err(Error { kind: Kind::Permission, ..error })
-                }
+                false if error.code == Some(550) && self.stat(folder)? == Stat::Missing => Err(Error {
+                    kind: Kind::Permission,
+                    ..error
+                }),
                 false => Err(error),
             },
         }
@@ -390,7 +434,8 @@ impl Session {
     /// Forgets that a folder was seen, since it is about to be removed or renamed.
     pub fn forget_folder(&mut self, folder: &RemotePath) {
         let below = format!("{}/", folder.as_str());
-        self.folders.retain(|known| known != folder && !known.as_str().starts_with(&below));
+        self.folders
+            .retain(|known| known != folder && !known.as_str().starts_with(&below));
     }
 
     /// Sets the mode of a file or folder. A refusal is a warning, for the file itself is fine.
@@ -438,18 +483,27 @@ impl Session {
             Err(error) if self.is_folder(path)? => Err(error),
             Err(error) => {
                 let message = format!("There is no folder `{path}`.");
-                Err(Error { kind: Kind::NotFound, message, ..error })
+                Err(Error {
+                    kind: Kind::NotFound,
+                    message,
+                    ..error
+                })
             }
         }
     }
 
     /// 550 says "no such file" and "permission denied" alike. Whether the file is there tells them apart.
     pub fn refine(&mut self, path: &RemotePath, error: Error) -> Result<Error, Error> {
-        if error.kind == Kind::NotFound && error.code == Some(550) {
-            if let Stat::Is(_) = self.stat(path)? {
-                let message = format!("{} It is there, so the account may not do this.", error.message);
-                return Ok(Error { kind: Kind::Permission, message, ..error });
-            }
+        if error.kind == Kind::NotFound
+            && error.code == Some(550)
+            && let Stat::Is(_) = self.stat(path)?
+        {
+            let message = format!("{} It is there, so the account may not do this.", error.message);
+            return Ok(Error {
+                kind: Kind::Permission,
+                message,
+                ..error
+            });
         }
         Ok(error)
     }
@@ -487,7 +541,9 @@ fn is_feature(name: &str) -> bool {
         && name != "END"
         && !name.starts_with("FEATURE")
         && !name.starts_with("EXTENSION")
-        && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'-')
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'-')
 }
 
 /// The path in a 257 reply: between the first quote and its partner, quotes inside doubled (RFC 959
@@ -510,9 +566,16 @@ fn quoted(text: &str) -> Option<String> {
 
 /// The entry in a line of an MLST reply. Its name is a path, and in a form of the server's choice.
 fn facts_of(path: &RemotePath, line: &str) -> Option<Entry> {
-    let facts = line.trim_start().split(' ').next().filter(|facts| facts.contains('='))?;
+    let facts = line
+        .trim_start()
+        .split(' ')
+        .next()
+        .filter(|facts| facts.contains('='))?;
     match listing::machine(&format!("{facts} x")) {
-        Line::Entry(entry) => Some(Entry { name: path.name().to_owned(), ..entry }),
+        Line::Entry(entry) => Some(Entry {
+            name: path.name().to_owned(),
+            ..entry
+        }),
         // `cdir`: what was asked about is a folder.
         Line::Nothing => Some(Entry {
             name: path.name().to_owned(),
@@ -545,7 +608,10 @@ mod tests {
 
     #[test]
     fn the_quoted_path() {
-        assert_eq!(quoted(r#""/a b" is the current directory"#).as_deref(), Some("/a b"));
+        assert_eq!(
+            quoted(r#""/a b" is the current directory"#).as_deref(),
+            Some("/a b")
+        );
         assert_eq!(quoted(r#""/a""b" is "here""#).as_deref(), Some(r#"/a"b"#));
         assert_eq!(quoted("no quotes"), None);
         assert_eq!(quoted("\"open"), None);
@@ -555,7 +621,10 @@ mod tests {
     fn mlst_facts() {
         let path = crate::path::jail("a/b.csv", "").unwrap().path;
         let entry = facts_of(&path, " type=file;size=3;modify=19700101000001; /home/x/a/b.csv").unwrap();
-        assert_eq!((entry.name.as_str(), entry.size, entry.modified_ms), ("b.csv", Some(3), Some(1000)));
+        assert_eq!(
+            (entry.name.as_str(), entry.size, entry.modified_ms),
+            ("b.csv", Some(3), Some(1000))
+        );
         assert_eq!(facts_of(&path, "type=cdir;; /a").unwrap().kind, EntryKind::Folder);
         assert_eq!(facts_of(&path, "End"), None);
     }

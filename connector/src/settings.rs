@@ -57,7 +57,9 @@ impl<'de> Deserialize<'de> for Auth {
             account @ Value::Object(_) => Account::deserialize(account)
                 .map(|Account { username, password }| Self::Account { username, password })
                 .map_err(|error| D::Error::custom(error.to_string())),
-            _ => Err(D::Error::custom("must be \"anonymous\" or an object with `username` and `password`")),
+            _ => Err(D::Error::custom(
+                "must be \"anonymous\" or an object with `username` and `password`",
+            )),
         }
     }
 }
@@ -170,6 +172,10 @@ pub enum DataConnection {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "FTP connection")]
+#[expect(
+    clippy::struct_field_names,
+    reason = "`data_connection` is the name of the setting, and FTP's own"
+)]
 pub struct Connection {
     /// How to sign in: `anonymous`, or a user name and password.
     #[serde(default)]
@@ -267,10 +273,16 @@ impl Connection {
 
     fn check(&self) -> Result<(), Error> {
         let out_of_range = |field: &str, range: &str| {
-            Err(Error::setting(format!("/connection/{field}"), format!("`{field}` must be {range}.")))
+            Err(Error::setting(
+                format!("/connection/{field}"),
+                format!("`{field}` must be {range}."),
+            ))
         };
         if self.host.trim().is_empty() || self.host.contains(['/', '@', ' ', '\r', '\n', '\0']) {
-            return out_of_range("host", "a host name or an address, such as `ftp.example.com`, without `ftp://`");
+            return out_of_range(
+                "host",
+                "a host name or an address, such as `ftp.example.com`, without `ftp://`",
+            );
         }
         if self.port == 0 {
             return out_of_range("port", "from 1 to 65535");
@@ -436,19 +448,27 @@ fn read<T: DeserializeOwned>(json: &str, part: &str) -> Result<T, Error> {
                     field.push('/');
                     field.push_str(&key.replace('~', "~0").replace('/', "~1"));
                 }
-                Segment::Seq { index } => field.push_str(&format!("/{index}")),
+                Segment::Seq { index } => field.extend(["/", &index.to_string()]),
                 Segment::Enum { .. } | Segment::Unknown => {}
             }
         }
-        Error::setting(field, format!("{}.", without_position(&error.inner().to_string())))
+        Error::setting(
+            field,
+            format!("{}.", without_position(&error.inner().to_string())),
+        )
     })
 }
 
 /// The line and column are those of a text that the reader of the message has never seen. What follows
 /// `invalid value: string` may be a secret, so the value is cut out as well.
 fn without_position(message: &str) -> String {
-    let message = message.rsplit_once(" at line ").map_or(message, |(message, _)| message);
-    match (message.strip_prefix("invalid type: "), message.split_once(", expected ")) {
+    let message = message
+        .rsplit_once(" at line ")
+        .map_or(message, |(message, _)| message);
+    match (
+        message.strip_prefix("invalid type: "),
+        message.split_once(", expected "),
+    ) {
         (Some(_), Some((_, expected))) => format!("wrong type, expected {expected}"),
         _ => message.to_owned(),
     }
@@ -462,11 +482,20 @@ mod tests {
     fn defaults() {
         let connection = Connection::parse(r#"{"host":"ftp.example.com"}"#).unwrap();
         assert_eq!(connection.auth, Auth::Anonymous);
-        assert_eq!((connection.port, connection.max_tries, connection.timeout), (21, 3, 30));
-        assert_eq!((connection.tls, connection.data_connection), (Tls::None, DataConnection::Auto));
+        assert_eq!(
+            (connection.port, connection.max_tries, connection.timeout),
+            (21, 3, 30)
+        );
+        assert_eq!(
+            (connection.tls, connection.data_connection),
+            (Tls::None, DataConnection::Auto)
+        );
         assert!(connection.default_folder().unwrap().is_root());
         assert_eq!(Options::parse("").unwrap(), Options::default());
-        assert_eq!(Options::parse(r#"{"path":"","root":""}"#).unwrap(), Options::default());
+        assert_eq!(
+            Options::parse(r#"{"path":"","root":""}"#).unwrap(),
+            Options::default()
+        );
     }
 
     #[test]
@@ -483,7 +512,7 @@ mod tests {
     #[test]
     fn wrong_settings_name_their_field() {
         for (json, field) in [
-            (r#"{}"#, "/connection"),
+            ("{}", "/connection"),
             (r#"{"host":""}"#, "/connection/host"),
             (r#"{"host":"ftp://x"}"#, "/connection/host"),
             (r#"{"hots":"x"}"#, "/connection/hots"),
@@ -493,14 +522,24 @@ mod tests {
             (r#"{"host":"x","max_tries":0}"#, "/connection/max_tries"),
             (r#"{"host":"x","timeout":0}"#, "/connection/timeout"),
             (r#"{"host":"x","auth":"root"}"#, "/connection/auth"),
-            (r#"{"host":"x","auth":{"username":"u","password":"a\r\nDELE b"}}"#, "/connection/auth/password"),
-            (r#"{"host":"x","auth":{"username":"u\n","password":"a"}}"#, "/connection/auth/username"),
+            (
+                r#"{"host":"x","auth":{"username":"u","password":"a\r\nDELE b"}}"#,
+                "/connection/auth/password",
+            ),
+            (
+                r#"{"host":"x","auth":{"username":"u\n","password":"a"}}"#,
+                "/connection/auth/username",
+            ),
             (r#"{"host":"x","root":"../x"}"#, "/connection/root"),
             (r#"{"host":"x","path":"../x"}"#, "/connection/path"),
             (r#"{"host":"x","visibility":"secret"}"#, "/connection/visibility"),
         ] {
             let error = Connection::parse(json).unwrap_err();
-            assert_eq!((error.kind, error.field.as_deref()), (Kind::InvalidSettings, Some(field)), "{json}");
+            assert_eq!(
+                (error.kind, error.field.as_deref()),
+                (Kind::InvalidSettings, Some(field)),
+                "{json}"
+            );
         }
         for (json, field) in [
             (r#"{"host":"x","tls":"explicit"}"#, "/connection/tls"),
@@ -508,14 +547,25 @@ mod tests {
             (r#"{"host":"x","encoding":"latin1"}"#, "/connection/encoding"),
         ] {
             let error = Connection::parse(json).unwrap_err();
-            assert_eq!((error.kind, error.field.as_deref()), (Kind::Unsupported, Some(field)), "{json}");
+            assert_eq!(
+                (error.kind, error.field.as_deref()),
+                (Kind::Unsupported, Some(field)),
+                "{json}"
+            );
         }
         let error = Options::parse(r#"{"pth":"a"}"#).unwrap_err();
         assert_eq!(error.field.as_deref(), Some("/options/pth"));
     }
 
     fn names(schema: &Schema) -> Vec<String> {
-        schema.get("properties").unwrap().as_object().unwrap().keys().cloned().collect()
+        schema
+            .get("properties")
+            .unwrap()
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect()
     }
 
     #[test]
@@ -524,30 +574,56 @@ mod tests {
         assert_eq!(
             names(&connection),
             [
-                "auth", "host", "port", "root", "path", "visibility", "directory_visibility", "max_tries",
-                "timeout", "tls", "data_connection", "encoding"
+                "auth",
+                "host",
+                "port",
+                "root",
+                "path",
+                "visibility",
+                "directory_visibility",
+                "max_tries",
+                "timeout",
+                "tls",
+                "data_connection",
+                "encoding"
             ]
         );
         let put = options_schema("put", &["command", "path", "root", "match"]);
         assert_eq!(
             names(&put),
-            ["command", "path", "root", "match", "original_filename", "original_path"]
+            [
+                "command",
+                "path",
+                "root",
+                "match",
+                "original_filename",
+                "original_path"
+            ]
         );
         for schema in [&connection, &put] {
             assert_eq!(schema.get("additionalProperties"), Some(&Value::Bool(false)));
             for (name, property) in schema.get("properties").unwrap().as_object().unwrap() {
                 for key in ["title", "description"] {
-                    assert!(property.get(key).is_some_and(Value::is_string), "{name} has no {key}: {property}");
+                    assert!(
+                        property.get(key).is_some_and(Value::is_string),
+                        "{name} has no {key}: {property}"
+                    );
                 }
             }
         }
         let connection = connection.as_value();
         assert_eq!(connection.pointer("/properties/port/default"), Some(&21.into()));
-        assert_eq!(connection.pointer("/properties/auth/default"), Some(&"anonymous".into()));
+        assert_eq!(
+            connection.pointer("/properties/auth/default"),
+            Some(&"anonymous".into())
+        );
         assert_eq!(
             connection.pointer("/properties/auth/oneOf/1/properties/password/writeOnly"),
             Some(&true.into())
         );
-        assert_eq!(put.as_value().pointer("/properties/command/default"), Some(&"put".into()));
+        assert_eq!(
+            put.as_value().pointer("/properties/command/default"),
+            Some(&"put".into())
+        );
     }
 }

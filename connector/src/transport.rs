@@ -147,7 +147,10 @@ pub fn pause(host: Host, duration: Duration) -> io::Result<()> {
         if (host.remaining_ms)() == 0 {
             return Err(Stop::CallOver.into());
         }
-        let Some(left) = duration.checked_sub(start.elapsed()).filter(|left| !left.is_zero()) else {
+        let Some(left) = duration
+            .checked_sub(start.elapsed())
+            .filter(|left| !left.is_zero())
+        else {
             return Ok(());
         };
         std::thread::sleep(left.min(SLICE));
@@ -168,20 +171,27 @@ fn timespec(duration: Duration) -> Timespec {
     // A slice is far below the limits of both fields.
     Timespec {
         tv_sec: duration.as_secs().try_into().unwrap_or(0),
-        tv_nsec: duration.subsec_nanos().try_into().unwrap_or(0),
+        tv_nsec: duration.subsec_nanos().into(),
     }
 }
 
 /// The addresses of a host name. A literal address needs no name lookup, which a sandbox may lack.
 pub fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-    let literal = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
+    let literal = host
+        .strip_prefix('[')
+        .and_then(|h| h.strip_suffix(']'))
+        .unwrap_or(host);
     if let Ok(address) = literal.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(address, port)]);
     }
     match (host, port).to_socket_addrs() {
         Ok(addresses) => {
             let addresses: Vec<_> = addresses.collect();
-            if addresses.is_empty() { Err(Stop::Unresolved(host.to_owned()).into()) } else { Ok(addresses) }
+            if addresses.is_empty() {
+                Err(Stop::Unresolved(host.to_owned()).into())
+            } else {
+                Ok(addresses)
+            }
         }
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(error),
         Err(_) => Err(Stop::Unresolved(host.to_owned()).into()),
@@ -220,7 +230,10 @@ impl Stream {
         // Commands are single small writes that wait for an answer. Refused by some C libraries, which
         // costs time and nothing else.
         let _ = socket.set_nodelay(true);
-        Ok(Self { socket, patience: Arc::clone(patience) })
+        Ok(Self {
+            socket,
+            patience: Arc::clone(patience),
+        })
     }
 
     /// The address at the other end.
@@ -247,7 +260,10 @@ impl Stream {
                     return Self::over(socket, &self.patience);
                 }
                 Ok((_, from)) => {
-                    let message = format!("Sent away a data connection from {}, which is not the server.", from.ip());
+                    let message = format!(
+                        "Sent away a data connection from {}, which is not the server.",
+                        from.ip()
+                    );
                     (self.patience.host.log)(Level::Warn, &message);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
