@@ -168,11 +168,8 @@ fn millis(duration: Duration) -> u64 {
 }
 
 fn timespec(duration: Duration) -> Timespec {
-    // A slice is far below the limits of both fields.
-    Timespec {
-        tv_sec: duration.as_secs().try_into().unwrap_or(0),
-        tv_nsec: duration.subsec_nanos().into(),
-    }
+    // A slice is far below what the type holds; should it not be, the wait does not happen at all.
+    Timespec::try_from(duration).unwrap_or(Timespec { tv_sec: 0, tv_nsec: 0 })
 }
 
 /// The addresses of a host name. A literal address needs no name lookup, which a sandbox may lack.
