@@ -2,10 +2,11 @@
 
 use crate::bindings::flow::connector::types::{Metadata, Summary};
 use crate::client::Client;
-use crate::error::{Error, Kind};
+use crate::error::{Effect, Error, Kind};
 use crate::flow::{Done, ORIGINAL_PATH, attribute, set_attribute, set_originals};
 use crate::path::{Named, RemotePath, jail};
 use crate::select::{Selection, Task};
+use crate::session::{Session, Stat};
 
 /// Renames or moves the files that the task selects.
 pub fn rename(
@@ -37,10 +38,7 @@ pub fn rename(
             target.path.clone()
         };
         if to != source {
-            client.attempt(|session| {
-                session.ensure_folder(&to.parent())?;
-                session.rename(&source, &to)
-            })?;
+            rename_one(client, &source, &to)?;
         }
         let told = if several {
             target.path.as_str()
@@ -51,6 +49,51 @@ pub fn rename(
     }
     set_originals(&mut metadata, task);
     Ok(Done::Pass(metadata))
+}
+
+fn rename_one(client: &mut Client, source: &RemotePath, to: &RemotePath) -> Result<(), Error> {
+    let renamed = client.attempt(|session| {
+        session.ensure_folder(&to.parent())?;
+        session.rename(source, to)
+    });
+    match renamed {
+        // The answer did not come. Whichever of the two names is there tells what happened.
+        Err(error) if may_look(&error) => client
+            .attempt(|session| {
+                if is_there(session, source)? {
+                    return session.rename(source, to);
+                }
+                if is_there(session, to)? {
+                    Ok(())
+                } else {
+                    Err(error.clone())
+                }
+            })
+            .map_err(|_| error),
+        done => done,
+    }
+}
+
+fn delete_one(client: &mut Client, path: &RemotePath) -> Result<(), Error> {
+    match client.attempt(|session| session.delete(path)) {
+        Err(error) if may_look(&error) => client
+            .attempt(|session| match session.stat(path)? {
+                Stat::Missing => Ok(()),
+                Stat::Is(_) => session.delete(path),
+                Stat::Unknown => Err(error.clone()),
+            })
+            .map_err(|_| error),
+        done => done,
+    }
+}
+
+/// Whether it is worth while to look what has become of an operation whose reply was lost.
+fn may_look(error: &Error) -> bool {
+    error.effect == Effect::Unknown && error.kind != Kind::Cancelled
+}
+
+fn is_there(session: &mut Session, path: &RemotePath) -> Result<bool, Error> {
+    Ok(matches!(session.stat(path)?, Stat::Is(_)) || session.is_folder(path)?)
 }
 
 /// Deletes the files that the task selects.
@@ -65,7 +108,7 @@ pub fn delete(
         summary.skipped += 1;
     }
     for source in sources {
-        client.attempt(|session| session.delete(&source))?;
+        delete_one(client, &source)?;
     }
     set_originals(&mut metadata, task);
     Ok(Done::Pass(metadata))

@@ -169,7 +169,10 @@ fn millis(duration: Duration) -> u64 {
 
 fn timespec(duration: Duration) -> Timespec {
     // A slice is far below what the type holds; should it not be, the wait does not happen at all.
-    Timespec::try_from(duration).unwrap_or(Timespec { tv_sec: 0, tv_nsec: 0 })
+    Timespec::try_from(duration).unwrap_or(Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    })
 }
 
 /// The addresses of a host name. A literal address needs no name lookup, which a sandbox may lack.
@@ -301,5 +304,114 @@ impl Write for Stream {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CALM: Host = Host {
+        cancelled: || false,
+        remaining_ms: || 60_000,
+        log: |_, _| {},
+        progress: |_, _, _| {},
+    };
+
+    /// A connection to a peer that never says anything.
+    fn silence(host: Host, idle: Duration) -> (Stream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = Stream::connect(listener.local_addr().unwrap(), &Patience::new(host, idle)).unwrap();
+        let peer = listener.accept().unwrap().0;
+        (stream, peer)
+    }
+
+    fn stop(result: io::Result<usize>) -> Stop {
+        let error = result.unwrap_err();
+        error
+            .get_ref()
+            .and_then(|inner| inner.downcast_ref::<Stop>())
+            .unwrap()
+            .clone()
+    }
+
+    #[test]
+    fn silence_is_waited_for_no_longer_than_set() {
+        let idle = Duration::from_millis(300);
+        let (mut stream, _peer) = silence(CALM, idle);
+        let start = Instant::now();
+        assert!(matches!(stop(stream.read(&mut [0])), Stop::TimedOut(_)));
+        assert!(start.elapsed() >= idle);
+    }
+
+    #[test]
+    fn a_peer_that_takes_nothing_is_given_up() {
+        let (mut stream, _peer) = silence(CALM, Duration::from_millis(300));
+        let chunk = vec![0; 1 << 20];
+        let failed = (0..1000)
+            .map(|_| stream.write(&chunk))
+            .find(Result::is_err)
+            .unwrap();
+        assert!(matches!(stop(failed), Stop::TimedOut(_)));
+    }
+
+    #[test]
+    fn a_wish_to_stop_ends_a_wait_but_not_the_clean_up() {
+        let host = Host {
+            cancelled: || true,
+            ..CALM
+        };
+        let idle = Duration::from_mins(1);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let patience = Patience::new(host, idle);
+        let mut stream = Stream::connect(listener.local_addr().unwrap(), &Patience::new(CALM, idle)).unwrap();
+        stream.patience = Arc::clone(&patience);
+        assert!(matches!(stop(stream.read(&mut [0])), Stop::Cancelled));
+        patience.clean_up_within(Duration::from_millis(100));
+        assert!(matches!(stop(stream.read(&mut [0])), Stop::TimedOut(_)));
+        patience.give_up();
+        assert_eq!(
+            stream.read(&mut [0]).unwrap_err().kind(),
+            io::ErrorKind::ConnectionAborted
+        );
+        assert!(pause(host, idle).is_err());
+    }
+
+    #[test]
+    fn the_end_of_the_call_is_not_waited_past() {
+        let (mut stream, _peer) = silence(CALM, Duration::from_mins(1));
+        stream.patience = Patience::new(Host { remaining_ms: || 0, ..CALM }, Duration::from_mins(1));
+        assert!(matches!(stop(stream.read(&mut [0])), Stop::CallOver));
+    }
+
+    #[test]
+    fn a_data_connection_is_taken_from_the_server_alone() {
+        let (control, _peer) = silence(CALM, Duration::from_secs(10));
+        let listener = control.listen().unwrap();
+        let address = listener.local_addr().unwrap();
+        // Every address in 127/8 is this machine, so one of the others plays the stranger.
+        let stranger = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let from: SocketAddr = "127.0.0.2:0".parse().unwrap();
+        let met = stranger
+            .bind(&from.into())
+            .and_then(|()| stranger.connect(&address.into()));
+        let server = TcpStream::connect(address).unwrap();
+        let data = control.accept(&listener).unwrap();
+        assert_eq!(
+            data.peer().unwrap(),
+            server.local_addr().unwrap(),
+            "stranger: {met:?}"
+        );
+    }
+
+    #[test]
+    fn addresses_need_no_name_lookup() {
+        for (host, address) in [
+            ("192.0.2.1", "192.0.2.1:21"),
+            ("[::1]", "[::1]:21"),
+            ("::1", "[::1]:21"),
+        ] {
+            assert_eq!(resolve(host, 21).unwrap(), [address.parse().unwrap()]);
+        }
     }
 }
