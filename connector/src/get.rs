@@ -5,11 +5,12 @@ use crate::bindings::flow::connector::types::{Metadata, Summary};
 use crate::bindings::wasi::io::streams::OutputStream;
 use crate::client::Client;
 use crate::error::{Effect, Error, Kind};
+use crate::files::Stat;
 use crate::flow::{Done, ORIGINAL_FILENAME, ORIGINAL_PATH};
 use crate::listing::{Entry, EntryKind};
 use crate::path::{Named, RemotePath};
 use crate::select::{Found, Selection, Task, in_folder};
-use crate::session::{Session, Stat};
+use crate::session::Session;
 
 /// The size of a copy's steps. WASI moves at most 64 KiB at a time, and larger buffers gain nothing.
 pub const CHUNK: usize = 64 * 1024;

@@ -10,7 +10,8 @@
 //! - `get`, `put`, `manage`, `list`: the commands, one family a file
 //! - `describe`, `check`: what a host asks before it calls an endpoint
 //! - `client`: one server: reuse of the session, trying again, removing what failed
-//! - `session`, `data`: FTP proper: signing in, folders, listings; data connections and what runs over them
+//! - `session`, `files`, `data`: FTP proper: signing in; files, folders and listings; data connections and
+//!   what runs over them
 //! - `control`, `transport`: replies and commands; bytes, time-outs, cancellation
 //! - `settings`, `command`, `select`, `path`, `listing`: what the settings mean, and what servers say
 //! - `error`: every failure, and the one table from reply code to kind
@@ -42,6 +43,7 @@ mod control;
 mod data;
 mod describe;
 mod error;
+mod files;
 mod flow;
 mod get;
 mod list;

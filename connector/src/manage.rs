@@ -3,10 +3,11 @@
 use crate::bindings::flow::connector::types::{Metadata, Summary};
 use crate::client::Client;
 use crate::error::{Effect, Error, Kind};
+use crate::files::Stat;
 use crate::flow::{Done, ORIGINAL_PATH, attribute, set_attribute, set_originals};
 use crate::path::{Named, RemotePath, jail};
 use crate::select::{Selection, Task};
-use crate::session::{Session, Stat};
+use crate::session::Session;
 
 /// Renames or moves the files that the task selects.
 pub fn rename(

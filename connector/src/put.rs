@@ -8,11 +8,12 @@ use crate::client::Client;
 use crate::command::Verb;
 use crate::data::Transfer;
 use crate::error::{Effect, Error, Kind};
+use crate::files::Stat;
 use crate::flow::{Done, ORIGINAL_FILENAME, ORIGINAL_PATH, attribute, set_attribute, set_originals};
 use crate::get::{CHUNK, STEPS_BETWEEN_CHECKS};
 use crate::path::{RemotePath, is_name, jail};
 use crate::select::{Selection, Task};
-use crate::session::{Session, Stat, cleaned};
+use crate::session::{Session, cleaned};
 use crate::settings::{Connection, Visibility};
 
 /// The longest piece of the name that goes into the temporary one; file systems end names at 255 bytes.

@@ -5,9 +5,10 @@ use regex::{Regex, RegexBuilder};
 
 use crate::command::{Command, FIELD as COMMAND, Verb};
 use crate::error::{Error, printable};
+use crate::files::Stat;
 use crate::listing::{Entry, EntryKind};
 use crate::path::{Named, RemotePath, jail};
-use crate::session::{Session, Stat};
+use crate::session::Session;
 use crate::settings::{Connection, Match, Options};
 use crate::transport::Level;
 

@@ -1,4 +1,5 @@
-//! A signed-in FTP session: commands, features, folders. Data connections are in `data.rs`.
+//! A signed-in FTP session: commands, features, the root folder. Files and folders are in `files.rs`, data
+//! connections in `data.rs`.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -8,24 +9,13 @@ use std::time::{Duration, Instant};
 use crate::control::{Control, Reply};
 use crate::data::Mode;
 use crate::error::{Effect, Error, Kind, Op, Retry};
-use crate::listing::{self, Dialect, Entry, EntryKind, Line};
+use crate::listing::Dialect;
 use crate::path::RemotePath;
 use crate::settings::{Auth, Connection, Visibility};
-use crate::transport::{Host, Level, Patience, Stream, resolve};
+use crate::transport::{Host, Patience, Stream, resolve};
 
 /// A session that was quiet for longer is asked whether it is still there before it is used.
 const FRESH: Duration = Duration::from_secs(5);
-
-/// What is known of a path.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Stat {
-    /// The server says that it is not there, or that it is not a file.
-    Missing,
-    /// The server does not offer to say.
-    Unknown,
-    /// It is there.
-    Is(Entry),
-}
 
 /// A connection that is signed in and stands in the root folder.
 #[derive(Debug)]
@@ -37,12 +27,13 @@ pub struct Session {
     pub(crate) mode: Mode,
     /// The root as an absolute path without a slash at its end; none when the server does not tell where
     /// we are. Then every path is sent as it is, relative to the root, where the session stays.
-    base: Option<String>,
+    pub(crate) base: Option<String>,
     features: HashMap<String, String>,
     pub(crate) dialect: Dialect,
     password: Option<String>,
-    folders: HashSet<RemotePath>,
-    folder_mode: Option<Visibility>,
+    /// Folders that are known to be there.
+    pub(crate) folders: HashSet<RemotePath>,
+    pub(crate) folder_mode: Option<Visibility>,
     used: Instant,
 }
 
@@ -277,237 +268,6 @@ impl Session {
         Ok(reply)
     }
 
-    /// What a path is, by MLST, else by SIZE and MDTM. A folder shows as missing where there is no MLST.
-    pub fn stat(&mut self, path: &RemotePath) -> Result<Stat, Error> {
-        let remote = self.remote(path);
-        if self.has("MLST") {
-            let reply = self.command(Op::Stat, path.as_str(), &format!("MLST {remote}"))?;
-            match reply.code {
-                250 => {
-                    let facts = reply.text.lines().nth(1).unwrap_or_default();
-                    if let Some(entry) = facts_of(path, facts) {
-                        return Ok(Stat::Is(entry));
-                    }
-                }
-                450 | 550 => return Ok(Stat::Missing),
-                421 => return Err(Error::reply(Op::Stat, path.as_str(), reply.code, &reply.text)),
-                _ => {}
-            }
-        }
-        let size = match self.size(path)? {
-            Stat::Is(entry) => entry.size,
-            other => return Ok(other),
-        };
-        let reply = self.command(Op::Stat, path.as_str(), &format!("MDTM {remote}"))?;
-        let modified_ms = (reply.code == 213)
-            .then(|| listing::timestamp(reply.text.trim()))
-            .flatten();
-        Ok(Stat::Is(Entry {
-            name: path.name().to_owned(),
-            kind: EntryKind::File,
-            size,
-            modified_ms,
-        }))
-    }
-
-    /// The size of a file.
-    pub fn size(&mut self, path: &RemotePath) -> Result<Stat, Error> {
-        let reply = self.command(Op::Stat, path.as_str(), &format!("SIZE {}", self.remote(path)))?;
-        match (reply.code, reply.text.trim().parse::<u64>()) {
-            (213, Ok(size)) => Ok(Stat::Is(Entry {
-                name: path.name().to_owned(),
-                kind: EntryKind::File,
-                size: Some(size),
-                modified_ms: None,
-            })),
-            (450 | 550, _) => Ok(Stat::Missing),
-            (421, _) => Err(Error::reply(Op::Stat, path.as_str(), reply.code, &reply.text)),
-            _ => Ok(Stat::Unknown),
-        }
-    }
-
-    /// Whether a path is a folder that can be entered.
-    pub fn is_folder(&mut self, path: &RemotePath) -> Result<bool, Error> {
-        match self.enter(path) {
-            Ok(()) => {
-                self.leave(path)?;
-                Ok(true)
-            }
-            Err(error) if error.session_lost => Err(error),
-            Err(_) => Ok(false),
-        }
-    }
-
-    /// Goes into a folder. Every path that is sent is absolute, so going back is only needed where the server
-    /// does not tell where we are.
-    fn enter(&mut self, folder: &RemotePath) -> Result<(), Error> {
-        if folder.is_root() && self.base.is_none() {
-            return Ok(());
-        }
-        let line = format!("CWD {}", self.remote(folder));
-        self.expect(Op::EnterFolder, &folder.to_string(), &line, &[200, 250])
-            .map(|_| ())
-    }
-
-    fn leave(&mut self, folder: &RemotePath) -> Result<(), Error> {
-        if self.base.is_none() {
-            for _ in 0..folder.depth() {
-                self.expect(Op::EnterFolder, "..", "CDUP", &[200, 250])
-                    .map_err(Error::losing_session)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Goes through the entries of a folder. The folder is entered first and listed without an argument: an
-    /// argument is a pattern to some servers, and an option to others when it starts with a dash.
-    pub fn list(&mut self, folder: &RemotePath, mut each: impl FnMut(Entry)) -> Result<(), Error> {
-        self.enter(folder)?;
-        let subject = folder.to_string();
-        loop {
-            let dialect = self.dialect;
-            let command = match dialect {
-                Dialect::Machine => "MLSD",
-                Dialect::Long => "LIST",
-                Dialect::Names => "NLST",
-            };
-            let mut unreadable = 0_u64;
-            let listed = self.lines(&subject, command, |line| match listing::parse(dialect, line) {
-                Line::Entry(entry) => each(entry),
-                Line::Nothing => {}
-                Line::Unreadable => unreadable += 1,
-            });
-            if unreadable > 0 {
-                let message = format!(
-                    "Left out {unreadable} entries of `{subject}`: not readable, or with unsafe names."
-                );
-                (self.host.log)(Level::Warn, &message);
-            }
-            match (listed, dialect) {
-                (Ok(()), _) => break,
-                (Err(error), Dialect::Machine) if is_not_offered(&error) => self.dialect = Dialect::Long,
-                (Err(error), Dialect::Long) if is_not_offered(&error) => self.dialect = Dialect::Names,
-                // How several servers say that a folder has no files.
-                (Err(error), Dialect::Names) if matches!(error.code, Some(450 | 550)) => break,
-                (Err(error), _) => return Err(error),
-            }
-        }
-        self.leave(folder)
-    }
-
-    /// Makes a folder and those above it. What is there already is fine.
-    pub fn ensure_folder(&mut self, folder: &RemotePath) -> Result<(), Error> {
-        if folder.is_root() || self.folders.contains(folder) {
-            return Ok(());
-        }
-        if !self.is_folder(folder)? {
-            self.ensure_folder(&folder.parent())?;
-            self.make_folder(folder)?;
-        }
-        self.folders.insert(folder.clone());
-        Ok(())
-    }
-
-    fn make_folder(&mut self, folder: &RemotePath) -> Result<(), Error> {
-        let line = format!("MKD {}", self.remote(folder));
-        match self.expect(Op::MakeFolder, folder.as_str(), &line, &[200, 250, 257]) {
-            Ok(_) => {
-                if let Some(visibility) = self.folder_mode {
-                    self.chmod(folder, visibility.folder_mode())?;
-                }
-                Ok(())
-            }
-            Err(error) if error.session_lost => Err(error),
-            // Somebody else may have made it in the meantime.
-            Err(error) => match self.is_folder(folder)? {
-                true => Ok(()),
-                // Nothing of that name, and it still cannot be made: the right to do so is missing.
-                false if error.code == Some(550) && self.stat(folder)? == Stat::Missing => Err(Error {
-                    kind: Kind::Permission,
-                    ..error
-                }),
-                false => Err(error),
-            },
-        }
-    }
-
-    /// Forgets that a folder was seen, since it is about to be removed or renamed.
-    pub fn forget_folder(&mut self, folder: &RemotePath) {
-        let below = format!("{}/", folder.as_str());
-        self.folders
-            .retain(|known| known != folder && !known.as_str().starts_with(&below));
-    }
-
-    /// Sets the mode of a file or folder. A refusal is a warning, for the file itself is fine.
-    pub fn chmod(&mut self, path: &RemotePath, mode: &str) -> Result<(), Error> {
-        let line = format!("SITE CHMOD {mode} {}", self.remote(path));
-        match self.expect(Op::Chmod, path.as_str(), &line, &[200, 250]) {
-            Ok(_) => Ok(()),
-            Err(error) if error.session_lost => Err(error),
-            Err(error) => {
-                (self.host.log)(Level::Warn, &format!("The visibility stays as it is. {error}"));
-                Ok(())
-            }
-        }
-    }
-
-    /// Renames or moves.
-    pub fn rename(&mut self, from: &RemotePath, to: &RemotePath) -> Result<(), Error> {
-        let line = format!("RNFR {}", self.remote(from));
-        match self.expect(Op::RenameFrom, from.as_str(), &line, &[350]) {
-            Ok(_) => {}
-            Err(error) => return Err(self.refine(from, error)?),
-        }
-        let line = format!("RNTO {}", self.remote(to));
-        self.expect(Op::RenameTo, to.as_str(), &line, &[200, 250])?;
-        self.forget_folder(from);
-        Ok(())
-    }
-
-    /// Deletes a file.
-    pub fn delete(&mut self, path: &RemotePath) -> Result<(), Error> {
-        let line = format!("DELE {}", self.remote(path));
-        match self.expect(Op::Delete, path.as_str(), &line, &[200, 250]) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(self.refine(path, error)?),
-        }
-    }
-
-    /// Removes an empty folder.
-    pub fn remove_folder(&mut self, path: &RemotePath) -> Result<(), Error> {
-        self.forget_folder(path);
-        let line = format!("RMD {}", self.remote(path));
-        match self.expect(Op::RemoveFolder, path.as_str(), &line, &[200, 250]) {
-            Ok(_) => Ok(()),
-            Err(error) if error.session_lost || error.code != Some(550) => Err(error),
-            Err(error) if self.is_folder(path)? => Err(error),
-            Err(error) => {
-                let message = format!("There is no folder `{path}`.");
-                Err(Error {
-                    kind: Kind::NotFound,
-                    message,
-                    ..error
-                })
-            }
-        }
-    }
-
-    /// 550 says "no such file" and "permission denied" alike. Whether the file is there tells them apart.
-    pub fn refine(&mut self, path: &RemotePath, error: Error) -> Result<Error, Error> {
-        if error.kind == Kind::NotFound
-            && error.code == Some(550)
-            && let Stat::Is(_) = self.stat(path)?
-        {
-            let message = format!("{} It is there, so the account may not do this.", error.message);
-            return Ok(Error {
-                kind: Kind::Permission,
-                message,
-                ..error
-            });
-        }
-        Ok(error)
-    }
-
     /// Ends the session without a word, because something is half done on it.
     pub fn give_up(self) {
         self.patience.give_up();
@@ -528,11 +288,6 @@ impl Session {
             _ => failure,
         }
     }
-}
-
-/// Whether the server does not know the command at all, as opposed to refusing this use of it.
-fn is_not_offered(error: &Error) -> bool {
-    matches!(error.code, Some(500 | 501 | 502 | 504))
 }
 
 /// FEAT replies open and close with a sentence; features are one word in capitals.
@@ -564,29 +319,6 @@ fn quoted(text: &str) -> Option<String> {
     None
 }
 
-/// The entry in a line of an MLST reply. Its name is a path, and in a form of the server's choice.
-fn facts_of(path: &RemotePath, line: &str) -> Option<Entry> {
-    let facts = line
-        .trim_start()
-        .split(' ')
-        .next()
-        .filter(|facts| facts.contains('='))?;
-    match listing::machine(&format!("{facts} x")) {
-        Line::Entry(entry) => Some(Entry {
-            name: path.name().to_owned(),
-            ..entry
-        }),
-        // `cdir`: what was asked about is a folder.
-        Line::Nothing => Some(Entry {
-            name: path.name().to_owned(),
-            kind: EntryKind::Folder,
-            size: None,
-            modified_ms: None,
-        }),
-        Line::Unreadable => None,
-    }
-}
-
 /// A failure that may have left a temporary file, once the file has been removed.
 pub fn cleaned(error: Error, removed: bool) -> Error {
     let effect = match (removed, error.effect) {
@@ -615,18 +347,6 @@ mod tests {
         assert_eq!(quoted(r#""/a""b" is "here""#).as_deref(), Some(r#"/a"b"#));
         assert_eq!(quoted("no quotes"), None);
         assert_eq!(quoted("\"open"), None);
-    }
-
-    #[test]
-    fn mlst_facts() {
-        let path = crate::path::jail("a/b.csv", "").unwrap().path;
-        let entry = facts_of(&path, " type=file;size=3;modify=19700101000001; /home/x/a/b.csv").unwrap();
-        assert_eq!(
-            (entry.name.as_str(), entry.size, entry.modified_ms),
-            ("b.csv", Some(3), Some(1000))
-        );
-        assert_eq!(facts_of(&path, "type=cdir;; /a").unwrap().kind, EntryKind::Folder);
-        assert_eq!(facts_of(&path, "End"), None);
     }
 
     #[test]

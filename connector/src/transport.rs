@@ -380,7 +380,13 @@ mod tests {
     #[test]
     fn the_end_of_the_call_is_not_waited_past() {
         let (mut stream, _peer) = silence(CALM, Duration::from_mins(1));
-        stream.patience = Patience::new(Host { remaining_ms: || 0, ..CALM }, Duration::from_mins(1));
+        stream.patience = Patience::new(
+            Host {
+                remaining_ms: || 0,
+                ..CALM
+            },
+            Duration::from_mins(1),
+        );
         assert!(matches!(stop(stream.read(&mut [0])), Stop::CallOver));
     }
 
