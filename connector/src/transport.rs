@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::AsFd;
 use rustix::io::Errno;
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 
 /// The longest wait between two looks at `cancelled`; the contract asks for 250 ms or less.
 const SLICE: Duration = Duration::from_millis(200);
@@ -209,9 +209,11 @@ impl Stream {
     /// Connects within the session's patience.
     pub fn connect(address: SocketAddr, patience: &Arc<Patience>) -> io::Result<Self> {
         // Not `TcpStream::connect_timeout`: it waits in one piece, and cannot be cancelled.
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+        let socket = TcpStream::from(Socket::new(Domain::for_address(address), Type::STREAM, None)?);
+        // By the standard library's way (FIONBIO): the other way (F_SETFL) is for files alone in some C
+        // libraries of the component's target.
         socket.set_nonblocking(true)?;
-        match socket.connect(&address.into()) {
+        match SockRef::from(&socket).connect(&address.into()) {
             Ok(()) => {}
             Err(error) if under_way(&error) => {
                 patience.wait(&socket, PollFlags::OUT)?;
@@ -221,7 +223,6 @@ impl Stream {
             }
             Err(error) => return Err(error),
         }
-        let socket = TcpStream::from(socket);
         Self::over(socket, patience)
     }
 
