@@ -7,6 +7,7 @@ use crate::imports::{self, State};
 use anyhow::Context as _;
 use cache::Cache;
 use sha2::{Digest as _, Sha256};
+use std::env;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
@@ -23,6 +24,18 @@ const TICK: Duration = Duration::from_millis(10);
 pub struct RuntimeOptions {
     /// Folder for compiled components, private to this user; none: nothing is cached.
     pub cache: Option<PathBuf>,
+}
+
+impl RuntimeOptions {
+    /// Compiled components are kept in `FLOWHOST_CACHE`, else in the user's cache folder (XDG base directories);
+    /// where there is neither, nothing is cached.
+    #[must_use]
+    pub fn cached() -> Self {
+        let folder = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let user = || folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")));
+        let cache = folder("FLOWHOST_CACHE").or_else(|| Some(user()?.join("flowhost")));
+        Self { cache }
+    }
 }
 
 /// The engine, the linker and the cache: make one for a process.

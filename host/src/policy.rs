@@ -251,7 +251,7 @@ mod tests {
     async fn udp_is_never_allowed() {
         let reach = Reach::none(Events::none());
         reach.grant(&[egress("192.0.2.1", 1, 65535, Direction::Connect, false)]).await;
-        assert!(!reach.permits(address("192.0.2.1:53"), SocketAddrUse::UdpConnect));
+        assert!(!reach.permits(address("192.0.2.1:0"), SocketAddrUse::UdpBind));
     }
 
     #[tokio::test]

@@ -83,7 +83,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
 }
 
 fn runtime() -> anyhow::Result<Arc<Runtime>> {
-    Runtime::new(RuntimeOptions::default())
+    Runtime::new(RuntimeOptions::cached())
 }
 
 /// What was asked for cannot be, whatever happens outside.
