@@ -3,19 +3,15 @@
 use serde_json::json;
 
 use crate::bindings::exports::flow::connector::connector::{CheckStatus, CheckStep};
-use crate::bindings::flow::connector::types::Call;
-use crate::command::Verb;
 use crate::error::{Error, Kind};
 use crate::path::RemotePath;
-use crate::select::check_stated;
 use crate::session::Session;
-use crate::settings::{Auth, Connection, Options};
+use crate::settings::{Auth, Connection};
 use crate::transport::{Host, Patience};
 
 /// Goes through a session step by step. The failed step is the last.
-pub fn check(call: &Call, host: Host) -> Result<Vec<CheckStep>, Error> {
-    let settings = Connection::parse(&call.connection)?;
-    check_stated(&Options::parse(&call.options)?, &settings, Verb::Get)?;
+pub fn check(connection: &str, host: Host) -> Result<Vec<CheckStep>, Error> {
+    let settings = Connection::parse(connection)?;
     let mut steps = Vec::new();
     match walk(&settings, host, &mut steps) {
         Ok(()) => Ok(steps),

@@ -3,7 +3,7 @@
 use crate::bindings::exports::flow::connector::connector::{Descriptor, Direction, Egress, Endpoint};
 use crate::bindings::flow::connector::types::Call;
 use crate::command::Verb;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::select::check_stated;
 use crate::settings::{Connection, DataConnection, Options, connection_schema, options_schema};
 
@@ -77,10 +77,18 @@ pub fn descriptor() -> Descriptor {
 }
 
 /// Checks settings and options, and names every host and port that the call will need.
-pub fn plan(call: &Call) -> Result<Vec<Egress>, Error> {
+pub fn plan(endpoint: Option<&str>, call: &Call) -> Result<Vec<Egress>, Error> {
     let connection = Connection::parse(&call.connection)?;
-    // A call does not say which endpoint it is for; without a command, both read the options alike.
-    check_stated(&Options::parse(&call.options)?, &connection, Verb::Get)?;
+    let default = match endpoint {
+        Some("ftp-get") => Some(Verb::Get),
+        Some("ftp-put") => Some(Verb::Put),
+        Some(other) => return Err(Error::new(Kind::InvalidSettings, format!("There is no endpoint `{other}`."))),
+        // A check has no options.
+        None => None,
+    };
+    if let Some(default) = default {
+        check_stated(&Options::parse(&call.options)?, &connection, default)?;
+    }
     let egress = |first_port, last_port, direction, secondary, reason: &str| Egress {
         host: connection.host.clone(),
         first_port,

@@ -72,12 +72,12 @@ impl bindings::exports::flow::connector::connector::Guest for Component {
         describe::descriptor()
     }
 
-    fn plan(call: types::Call) -> Result<Vec<Egress>, types::Error> {
-        describe::plan(&call).map_err(Into::into)
+    fn plan(endpoint: Option<String>, call: types::Call) -> Result<Vec<Egress>, types::Error> {
+        describe::plan(endpoint.as_deref(), &call).map_err(Into::into)
     }
 
-    fn check(call: types::Call) -> Result<Vec<CheckStep>, types::Error> {
-        check::check(&call, HOST).map_err(Into::into)
+    fn check(connection: types::Json) -> Result<Vec<CheckStep>, types::Error> {
+        check::check(&connection, HOST).map_err(Into::into)
     }
 }
 

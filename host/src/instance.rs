@@ -84,16 +84,17 @@ impl Instance {
         self.live.is_some()
     }
 
-    /// Asks what a call would reach, and whether its settings make sense beyond their schema.
+    /// Asks what a call of an endpoint would reach (without one: what [`Instance::check`] would), and whether its
+    /// settings make sense beyond their schema.
     ///
     /// # Errors
     /// The connector's `invalid-settings`, or any failure of the call.
-    pub async fn plan(&mut self, call: &Call) -> Result<Vec<Egress>, Failure> {
+    pub async fn plan(&mut self, endpoint: Option<&str>, call: &Call) -> Result<Vec<Egress>, Failure> {
         let cancel = self.run.cancel.clone();
         let live = self.prepare("plan", 1, PLAN_LIMIT)?;
         let stop = live.store.data().context.cancel.clone();
         let answer = {
-            let called = live.base.flow_connector_connector().call_plan(&mut live.store, call);
+            let called = live.base.flow_connector_connector().call_plan(&mut live.store, endpoint, call);
             guard(called, PLAN_LIMIT, &cancel, &stop).await
         };
         self.finish(answer)
@@ -103,14 +104,15 @@ impl Instance {
     ///
     /// # Errors
     /// The connector's error, or any failure of the call.
-    pub async fn check(&mut self, call: &Call, limit: Duration) -> Result<Vec<CheckStep>, Failure> {
-        let plan = self.plan(call).await?;
+    pub async fn check(&mut self, connection: &str, limit: Duration) -> Result<Vec<CheckStep>, Failure> {
+        let call = Call { connection: connection.to_owned(), options: "{}".to_owned() };
+        let plan = self.plan(None, &call).await?;
         self.reach.grant(&plan).await;
         let cancel = self.run.cancel.clone();
         let live = self.prepare("check", 1, limit)?;
         let stop = live.store.data().context.cancel.clone();
         let answer = {
-            let called = live.base.flow_connector_connector().call_check(&mut live.store, call);
+            let called = live.base.flow_connector_connector().call_check(&mut live.store, connection);
             guard(called, limit, &cancel, &stop).await
         };
         self.finish(answer)
@@ -128,7 +130,7 @@ impl Instance {
         limit: Duration,
         exchange: Exchange,
     ) -> (Exchange, Result<Summary, Failure>) {
-        match self.plan(call).await {
+        match self.plan(Some(endpoint), call).await {
             Ok(plan) => self.reach.grant(&plan).await,
             Err(failure) => return (exchange, Err(failure)),
         }

@@ -1,7 +1,7 @@
 //! `flowhost check`.
 
 use super::{WRONG, exit, output, run::variable, runtime};
-use flowhost::contract::{Call, CheckStatus, CheckStep};
+use flowhost::contract::{CheckStatus, CheckStep};
 use flowhost::event::Events;
 use flowhost::failure::Failure;
 use flowhost::flow::{self, Configured, Flow, LoadOptions};
@@ -119,12 +119,8 @@ async fn ask(instance: &Configured) -> Result<Vec<CheckStep>, Failure> {
         cancel: CancellationToken::new(),
         limits: Limits::default(),
     };
-    let call = Call {
-        connection: instance.connection.expose_secret().to_owned(),
-        options: "{}".to_owned(),
-    };
     Instance::start(&instance.connector, run)
         .await?
-        .check(&call, CHECK_LIMIT)
+        .check(instance.connection.expose_secret(), CHECK_LIMIT)
         .await
 }

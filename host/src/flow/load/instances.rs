@@ -139,7 +139,7 @@ impl Loader {
                 connection: configured.connection.expose_secret().to_owned(),
                 options: endpoint.options.to_string(),
             };
-            if let Err(failure) = plan(&configured.connector, &call).await {
+            if let Err(failure) = plan(&configured.connector, &endpoint.endpoint, &call).await {
                 let pointer = plan_pointer(&failure, &endpoint.instance, index);
                 self.problem(&pointer, failure.to_string());
             }
@@ -147,14 +147,14 @@ impl Loader {
     }
 }
 
-async fn plan(connector: &Arc<Connector>, call: &Call) -> Result<(), Failure> {
+async fn plan(connector: &Arc<Connector>, endpoint: &str, call: &Call) -> Result<(), Failure> {
     let run = RunContext {
         run_id: "plan".to_owned(),
         events: Events::none(),
         cancel: CancellationToken::new(),
         limits: Limits::default(),
     };
-    Instance::start(connector, run).await?.plan(call).await.map(drop)
+    Instance::start(connector, run).await?.plan(Some(endpoint), call).await.map(drop)
 }
 
 /// Where in the flow file the setting is that an error of `plan` names.
