@@ -112,7 +112,7 @@ impl Instance {
         let live = self.prepare("check", 1, limit)?;
         let stop = live.store.data().context.cancel.clone();
         let answer = {
-            let called = live.base.flow_connector_connector().call_check(&mut live.store, connection);
+            let called = live.base.flow_connector_connector().call_check(&mut live.store, &call.connection);
             guard(called, limit, &cancel, &stop).await
         };
         self.finish(answer)
