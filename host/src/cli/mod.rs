@@ -28,6 +28,7 @@ Exit codes:
 
 Environment:
   FLOWHOST_STATE  folder for what a run keeps on disk, where --state is not given
+  FLOWHOST_CACHE  folder for compiled connectors (default: flowhost in the user's cache folder)
   FLOWHOST_LOG    the host's own log, for example `debug`";
 
 /// Runs flows that move documents between systems through sandboxed connectors.
