@@ -82,7 +82,12 @@ pub fn plan(endpoint: Option<&str>, call: &Call) -> Result<Vec<Egress>, Error> {
     let default = match endpoint {
         Some("ftp-get") => Some(Verb::Get),
         Some("ftp-put") => Some(Verb::Put),
-        Some(other) => return Err(Error::new(Kind::InvalidSettings, format!("There is no endpoint `{other}`."))),
+        Some(other) => {
+            return Err(Error::new(
+                Kind::InvalidSettings,
+                format!("There is no endpoint `{other}`."),
+            ));
+        }
         // A check has no options.
         None => None,
     };
@@ -145,14 +150,18 @@ mod tests {
             connection: connection.to_owned(),
             options: "{}".to_owned(),
         };
-        let passive = plan(&call(r#"{"host":"h","port":2121}"#)).unwrap();
+        let passive = plan(Some("ftp-get"), &call(r#"{"host":"h","port":2121}"#)).unwrap();
         assert_eq!(
             (passive[0].first_port, passive[0].last_port, passive[0].secondary),
             (2121, 2121, false)
         );
         assert!(passive[1].secondary && passive[1].direction == Direction::Connect);
-        let active = plan(&call(r#"{"host":"h","data_connection":"active"}"#)).unwrap();
+        let active = plan(
+            Some("ftp-get"),
+            &call(r#"{"host":"h","data_connection":"active"}"#),
+        )
+        .unwrap();
         assert!(active[1].secondary && active[1].direction == Direction::Accept);
-        assert!(plan(&call(r#"{"host":"h","tls":"explicit"}"#)).is_err());
+        assert!(plan(Some("ftp-get"), &call(r#"{"host":"h","tls":"explicit"}"#)).is_err());
     }
 }
