@@ -491,8 +491,8 @@ mod tests {
         assert_eq!(
             with(json!({"username": "u", "pasword": "12345678"})),
             [
-                "/auth/pasword: is not known here; did you mean `password`? There are: `username`, `password`",
                 "/auth/password: is missing",
+                "/auth/pasword: is not known here; did you mean `password`? There are: `username`, `password`",
             ]
         );
         assert_eq!(
