@@ -196,6 +196,11 @@ mod tests {
         }
         let connection = connection.as_value();
         assert_eq!(connection.pointer("/properties/port/default"), Some(&21.into()));
+        assert_eq!(connection.pointer("/properties/tls/default"), Some(&"none".into()));
+        assert_eq!(
+            connection.pointer("/properties/data_connection/default"),
+            Some(&"auto".into())
+        );
         assert_eq!(
             connection.pointer("/properties/auth/default"),
             Some(&"anonymous".into())

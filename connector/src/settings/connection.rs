@@ -228,13 +228,13 @@ pub struct Connection {
 
     /// Encryption. Only `none` (plain FTP) is offered for now; `explicit` and `implicit` FTPS are refused.
     #[serde(default)]
-    #[schemars(title = "TLS")]
+    #[schemars(title = "TLS", extend("default" = "none"))]
     pub tls: Tls,
 
     /// How data connections are opened: `auto` tries EPSV and then PASV; `active` needs a host that lets the
     /// connector listen.
     #[serde(default)]
-    #[schemars(title = "Data connections")]
+    #[schemars(title = "Data connections", extend("default" = "auto"))]
     pub data_connection: DataConnection,
 
     /// Character set of file names on the server. Only `utf-8` is offered for now.
