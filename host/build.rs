@@ -9,6 +9,8 @@ fn main() {
     let out = env::var_os("OUT_DIR").map(|folder| Path::new(&folder).join("ftp.wasm"));
     match out.map(|out| fs::copy(&component, out)) {
         Some(Ok(_)) => {}
-        _ => println!("cargo::error=dist/ftp.wasm is not there yet: run `cargo xtask build`, which builds it first"),
+        _ => println!(
+            "cargo::error=dist/ftp.wasm is not there yet: run `cargo xtask build`, which builds it first"
+        ),
     }
 }

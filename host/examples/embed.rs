@@ -36,19 +36,30 @@ async fn main() -> anyhow::Result<()> {
 
     // The connection settings and the endpoint's options are JSON, described by the connector's schemas.
     let port: u16 = port.parse()?;
-    let connection = json!({ "host": host, "port": port, "auth": { "username": user, "password": password } });
+    let connection =
+        json!({ "host": host, "port": port, "auth": { "username": user, "password": password } });
     let options = json!({ "root": folder, "path": r".*\.csv" }).to_string();
-    let call = Call { connection: connection.to_string(), options: options.clone() };
+    let call = Call {
+        connection: connection.to_string(),
+        options: options.clone(),
+    };
 
     // The first step of a flow is given the trigger of the run.
     let spool = Spool::create(&std::env::temp_dir(), None)?;
-    let trigger = Incoming { payload: Payload::trigger("run-1"), options };
+    let trigger = Incoming {
+        payload: Payload::trigger("run-1"),
+        options,
+    };
     let exchange = Exchange::new(spool, [trigger]);
     let limit = Duration::from_secs(60);
     let (exchange, summary) = instance.call("pull", "ftp-get", &call, 1, limit, exchange).await;
 
     for payload in &exchange.accepted {
-        println!("{}: {} bytes", payload.label(), payload.body.as_ref().map_or(0, flowhost::state::spool::Body::len));
+        println!(
+            "{}: {} bytes",
+            payload.label(),
+            payload.body.as_ref().map_or(0, flowhost::state::spool::Body::len)
+        );
     }
     println!("{} payloads", summary?.payloads);
     Ok(())

@@ -2,7 +2,11 @@
 //!
 //! Generated types stop here; the rest of the host names them through [`crate::contract`].
 
-#![allow(missing_docs, clippy::pedantic, reason = "generated; the WIT files carry the documentation")]
+#![allow(
+    missing_docs,
+    clippy::pedantic,
+    reason = "generated; the WIT files carry the documentation"
+)]
 
 wasmtime::component::bindgen!({
     path: ["../wit/deps/io", "../wit/connector"],

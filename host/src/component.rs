@@ -46,7 +46,9 @@ pub enum LoadError {
     )]
     NoConnector(String),
     /// It exports the interface with other types.
-    #[error("the component's export flow:connector/connector@{CONTRACT_VERSION} does not fit the contract: {0}")]
+    #[error(
+        "the component's export flow:connector/connector@{CONTRACT_VERSION} does not fit the contract: {0}"
+    )]
     Mismatch(String),
     /// It has no endpoint.
     #[error(
@@ -54,7 +56,9 @@ pub enum LoadError {
     )]
     NoEndpoint,
     /// `describe` names an endpoint that is not there, or leaves one out.
-    #[error("the connector describes the endpoints {described} and exports {exported}; they must be the same")]
+    #[error(
+        "the connector describes the endpoints {described} and exports {exported}; they must be the same"
+    )]
     Endpoints {
         /// Names in the descriptor.
         described: String,
@@ -102,7 +106,10 @@ impl Connector {
     /// What the connector says of one endpoint.
     #[must_use]
     pub fn endpoint(&self, name: &str) -> Option<&Endpoint> {
-        self.descriptor.endpoints.iter().find(|endpoint| endpoint.name == name)
+        self.descriptor
+            .endpoints
+            .iter()
+            .find(|endpoint| endpoint.name == name)
     }
 
     pub(crate) async fn check(
@@ -113,9 +120,19 @@ impl Connector {
     ) -> Result<Self, LoadError> {
         let imports = names(&component, Side::Imports);
         let exports = names(&component, Side::Exports);
-        let pre = runtime.linker.instantiate_pre(&component).map_err(|error| import_error(&error))?;
-        if !exports.iter().any(|name| name.starts_with("flow:connector/connector@")) {
-            let exports = if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") };
+        let pre = runtime
+            .linker
+            .instantiate_pre(&component)
+            .map_err(|error| import_error(&error))?;
+        if !exports
+            .iter()
+            .any(|name| name.starts_with("flow:connector/connector@"))
+        {
+            let exports = if exports.is_empty() {
+                "nothing".to_owned()
+            } else {
+                exports.join(", ")
+            };
             return Err(LoadError::NoConnector(exports));
         }
         let indices =
@@ -135,8 +152,14 @@ impl Connector {
             wasmtime::Result::Ok((instance, descriptor))
         };
         let (instance, descriptor) = match tokio::time::timeout(DESCRIBE_LIMIT, describe).await {
-            Ok(described) => described.map_err(|error: wasmtime::Error| LoadError::Describe(format!("{error:#}")))?,
-            Err(_) => return Err(LoadError::Describe(format!("it did not end within {DESCRIBE_LIMIT:?}"))),
+            Ok(described) => {
+                described.map_err(|error: wasmtime::Error| LoadError::Describe(format!("{error:#}")))?
+            }
+            Err(_) => {
+                return Err(LoadError::Describe(format!(
+                    "it did not end within {DESCRIBE_LIMIT:?}"
+                )));
+            }
         };
         let endpoints = find_endpoints(&component, &mut store, &instance);
         compare(&descriptor, &endpoints)?;
@@ -171,7 +194,9 @@ fn names(component: &Component, side: Side) -> Vec<String> {
 /// The linker names the missing import in quotes or backquotes somewhere in its chain of reasons.
 fn import_error(error: &wasmtime::Error) -> LoadError {
     let text = format!("{error:#}");
-    let name = text.split(['`', '"']).find(|part| part.contains('/') && part.contains(':'));
+    let name = text
+        .split(['`', '"'])
+        .find(|part| part.contains('/') && part.contains(':'));
     LoadError::Import(name.map_or_else(|| text.clone(), str::to_owned))
 }
 
@@ -184,11 +209,19 @@ fn find_endpoints(
     let mut endpoints = BTreeMap::new();
     let engine = component.engine();
     for (interface, item) in component.component_type().exports(engine) {
-        let ComponentItem::ComponentInstance(interface_type) = item.ty else { continue };
-        let Some(parent) = component.get_export_index(None, interface) else { continue };
+        let ComponentItem::ComponentInstance(interface_type) = item.ty else {
+            continue;
+        };
+        let Some(parent) = component.get_export_index(None, interface) else {
+            continue;
+        };
         for (name, item) in interface_type.exports(engine) {
-            let ComponentItem::ComponentFunc(_) = item.ty else { continue };
-            let Some(index) = component.get_export_index(Some(&parent), name) else { continue };
+            let ComponentItem::ComponentFunc(_) = item.ty else {
+                continue;
+            };
+            let Some(index) = component.get_export_index(Some(&parent), name) else {
+                continue;
+            };
             let typed: Result<EndpointFunc, _> = instance.get_typed_func(&mut *store, &index);
             if typed.is_ok() {
                 endpoints.insert(name.to_owned(), index);
@@ -198,15 +231,25 @@ fn find_endpoints(
     endpoints
 }
 
-fn compare(descriptor: &Descriptor, endpoints: &BTreeMap<String, ComponentExportIndex>) -> Result<(), LoadError> {
+fn compare(
+    descriptor: &Descriptor,
+    endpoints: &BTreeMap<String, ComponentExportIndex>,
+) -> Result<(), LoadError> {
     if endpoints.is_empty() {
         return Err(LoadError::NoEndpoint);
     }
-    let mut described: Vec<&str> = descriptor.endpoints.iter().map(|endpoint| endpoint.name.as_str()).collect();
+    let mut described: Vec<&str> = descriptor
+        .endpoints
+        .iter()
+        .map(|endpoint| endpoint.name.as_str())
+        .collect();
     described.sort_unstable();
     let exported: Vec<&str> = endpoints.keys().map(String::as_str).collect();
     if described == exported {
         return Ok(());
     }
-    Err(LoadError::Endpoints { described: described.join(", "), exported: exported.join(", ") })
+    Err(LoadError::Endpoints {
+        described: described.join(", "),
+        exported: exported.join(", "),
+    })
 }

@@ -40,7 +40,14 @@ impl Error {
     /// An error of the host's own side of the exchange: nothing was done, and trying again does not help.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), code: None, retry: Retry::Never, effect: Effect::None, details: None }
+        Self {
+            kind,
+            message: message.into(),
+            code: None,
+            retry: Retry::Never,
+            effect: Effect::None,
+            details: None,
+        }
     }
 
     /// The JSON Pointer of the setting to change, where the error names one (`details.field`).
@@ -55,6 +62,9 @@ impl Metadata {
     /// The value of an attribute.
     #[must_use]
     pub fn attribute(&self, name: &str) -> Option<&str> {
-        self.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.attributes
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
     }
 }

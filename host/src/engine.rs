@@ -31,7 +31,11 @@ impl RuntimeOptions {
     /// where there is neither, nothing is cached.
     #[must_use]
     pub fn cached() -> Self {
-        let folder = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let folder = |name| {
+            env::var_os(name)
+                .filter(|value| !value.is_empty())
+                .map(PathBuf::from)
+        };
         let user = || folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")));
         let cache = folder("FLOWHOST_CACHE").or_else(|| Some(user()?.join("flowhost")));
         Self { cache }
@@ -54,11 +58,22 @@ impl Runtime {
         let mut config = Config::new();
         config.wasm_component_model(true);
         config.epoch_interruption(true);
-        let engine = Engine::new(&config).map_err(plain).context("this machine cannot run wasm components")?;
-        let linker = imports::linker(&engine).map_err(plain).context("cannot link what connectors import")?;
-        let cache = options.cache.map(|folder| Cache::open(folder, &engine)).transpose()?;
+        let engine = Engine::new(&config)
+            .map_err(plain)
+            .context("this machine cannot run wasm components")?;
+        let linker = imports::linker(&engine)
+            .map_err(plain)
+            .context("cannot link what connectors import")?;
+        let cache = options
+            .cache
+            .map(|folder| Cache::open(folder, &engine))
+            .transpose()?;
         tick(engine.weak())?;
-        Ok(Arc::new(Self { engine, linker, cache }))
+        Ok(Arc::new(Self {
+            engine,
+            linker,
+            cache,
+        }))
     }
 
     /// Compiles a component, or takes it from the cache, and checks it against the contract.
@@ -69,16 +84,22 @@ impl Runtime {
     pub async fn load(self: &Arc<Self>, bytes: &[u8]) -> Result<Arc<Connector>, LoadError> {
         let digest = hex(&Sha256::digest(bytes));
         let component = self.compile(bytes, &digest)?;
-        Connector::check(self, component, digest, bytes.len()).await.map(Arc::new)
+        Connector::check(self, component, digest, bytes.len())
+            .await
+            .map(Arc::new)
     }
 
     fn compile(&self, bytes: &[u8], digest: &str) -> Result<Component, LoadError> {
         LoadError::unless_component(bytes)?;
-        if let Some(component) = self.cache.as_ref().and_then(|cache| cache.get(&self.engine, digest)) {
+        if let Some(component) = self
+            .cache
+            .as_ref()
+            .and_then(|cache| cache.get(&self.engine, digest))
+        {
             return Ok(component);
         }
-        let component =
-            Component::from_binary(&self.engine, bytes).map_err(|error| LoadError::Invalid(format!("{error:#}")))?;
+        let component = Component::from_binary(&self.engine, bytes)
+            .map_err(|error| LoadError::Invalid(format!("{error:#}")))?;
         if let Some(cache) = &self.cache {
             cache.put(&component, digest);
         }

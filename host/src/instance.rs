@@ -73,9 +73,20 @@ impl Instance {
             let base = connector.indices.load(&mut store, &component)?;
             wasmtime::Result::Ok((component, base))
         };
-        let (component, base) = started.await.map_err(|error: wasmtime::Error| Failure::Trap(format!("{error:#}")))?;
-        let live = Some(Live { store, component, base });
-        Ok(Self { connector: Arc::clone(connector), run, reach, live })
+        let (component, base) = started
+            .await
+            .map_err(|error: wasmtime::Error| Failure::Trap(format!("{error:#}")))?;
+        let live = Some(Live {
+            store,
+            component,
+            base,
+        });
+        Ok(Self {
+            connector: Arc::clone(connector),
+            run,
+            reach,
+            live,
+        })
     }
 
     /// Whether it can still be called. After a trap or a time-out it cannot: start another.
@@ -94,7 +105,10 @@ impl Instance {
         let live = self.prepare("plan", 1, PLAN_LIMIT)?;
         let stop = live.store.data().context.cancel.clone();
         let answer = {
-            let called = live.base.flow_connector_connector().call_plan(&mut live.store, endpoint, call);
+            let called = live
+                .base
+                .flow_connector_connector()
+                .call_plan(&mut live.store, endpoint, call);
             guard(called, PLAN_LIMIT, &cancel, &stop).await
         };
         self.finish(answer)
@@ -105,14 +119,20 @@ impl Instance {
     /// # Errors
     /// The connector's error, or any failure of the call.
     pub async fn check(&mut self, connection: &str, limit: Duration) -> Result<Vec<CheckStep>, Failure> {
-        let call = Call { connection: connection.to_owned(), options: "{}".to_owned() };
+        let call = Call {
+            connection: connection.to_owned(),
+            options: "{}".to_owned(),
+        };
         let plan = self.plan(None, &call).await?;
         self.reach.grant(&plan).await;
         let cancel = self.run.cancel.clone();
         let live = self.prepare("check", 1, limit)?;
         let stop = live.store.data().context.cancel.clone();
         let answer = {
-            let called = live.base.flow_connector_connector().call_check(&mut live.store, &call.connection);
+            let called = live
+                .base
+                .flow_connector_connector()
+                .call_check(&mut live.store, &call.connection);
             guard(called, limit, &cancel, &stop).await
         };
         self.finish(answer)
@@ -134,7 +154,9 @@ impl Instance {
             Ok(plan) => self.reach.grant(&plan).await,
             Err(failure) => return (exchange, Err(failure)),
         }
-        let (exchange, answer) = self.call_endpoint(step, endpoint, call, attempt, limit, exchange).await;
+        let (exchange, answer) = self
+            .call_endpoint(step, endpoint, call, attempt, limit, exchange)
+            .await;
         (exchange, self.finish(answer))
     }
 
@@ -149,10 +171,16 @@ impl Instance {
     ) -> (Exchange, Result<Result<Summary, Error>, Failure>) {
         let Some(index) = self.connector.endpoints.get(endpoint).copied() else {
             let known: Vec<&str> = self.connector.endpoints.keys().map(String::as_str).collect();
-            let error = anyhow::anyhow!("the connector has no endpoint {endpoint:?}; it has {}", known.join(", "));
+            let error = anyhow::anyhow!(
+                "the connector has no endpoint {endpoint:?}; it has {}",
+                known.join(", ")
+            );
             return (exchange, Err(Failure::Host(error)));
         };
-        let limits = DeskLimits { payloads: self.run.limits.payloads, metadata: self.run.limits.metadata };
+        let limits = DeskLimits {
+            payloads: self.run.limits.payloads,
+            metadata: self.run.limits.metadata,
+        };
         let spool = Arc::clone(&exchange.spool);
         let cancel = self.run.cancel.clone();
         let live = match self.prepare(step, attempt, limit) {
@@ -202,7 +230,10 @@ impl Instance {
             Ok(Err(error)) => Err(Failure::Connector(error)),
             Err(failure @ Failure::Host(_)) => Err(failure),
             Err(failure) => {
-                let words = self.live.take().map(|live| live.store.data().context.output().text());
+                let words = self
+                    .live
+                    .take()
+                    .map(|live| live.store.data().context.output().text());
                 match (failure, words) {
                     (Failure::Trap(trap), Some(words)) if !words.is_empty() => {
                         Err(Failure::Trap(format!("{trap}; its last words: {words}")))

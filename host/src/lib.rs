@@ -22,6 +22,7 @@ pub mod failure;
 pub mod flow;
 pub mod imports;
 pub mod instance;
+mod meter;
 pub mod payload;
 pub mod policy;
 pub mod state;

@@ -28,7 +28,12 @@ impl Default for Limits {
     fn default() -> Self {
         // Generous for an FTP connector, which needs about 2 MiB and some ten handles, and still small
         // enough to run hundreds of them in one process.
-        Self { memory: 256 * 1024 * 1024, handles: 1_000, payloads: 1_000_000, metadata: 10 * 1024 }
+        Self {
+            memory: 256 * 1024 * 1024,
+            handles: 1_000,
+            payloads: 1_000_000,
+            metadata: 10 * 1024,
+        }
     }
 }
 
@@ -149,7 +154,10 @@ impl Reach {
             // needed to listen.
             SocketAddrUse::TcpBind => address.port() == 0 || granted.may_listen(address.port()),
             SocketAddrUse::TcpListen => granted.may_listen(address.port()),
-            SocketAddrUse::TcpAccept => granted.rules.iter().any(|rule| rule.accept && rule.address == address.ip()),
+            SocketAddrUse::TcpAccept => granted
+                .rules
+                .iter()
+                .any(|rule| rule.accept && rule.address == address.ip()),
             SocketAddrUse::TcpConnect => granted.may_connect(address),
             _ => false,
         };
@@ -168,7 +176,10 @@ impl Granted {
     }
 
     fn may_connect(&mut self, address: SocketAddr) -> bool {
-        let mut covering = self.rules.iter().filter(|rule| !rule.accept && rule.covers(address));
+        let mut covering = self
+            .rules
+            .iter()
+            .filter(|rule| !rule.accept && rule.covers(address));
         if covering.clone().any(|rule| !rule.secondary) {
             self.primary.insert(address.ip());
             return true;
@@ -178,8 +189,13 @@ impl Granted {
 
     fn refuse(&mut self, what: String) {
         if self.told.insert(what.clone()) {
-            let message = format!("refused by the host's policy, because the plan does not ask for it: {what}");
-            self.events.send(&Event::Log { step: "policy".to_owned(), level: "warn", message });
+            let message =
+                format!("refused by the host's policy, because the plan does not ask for it: {what}");
+            self.events.send(&Event::Log {
+                step: "policy".to_owned(),
+                level: "warn",
+                message,
+            });
         }
     }
 }
@@ -205,7 +221,14 @@ mod tests {
     use super::*;
 
     fn egress(host: &str, first_port: u16, last_port: u16, direction: Direction, secondary: bool) -> Egress {
-        Egress { host: host.to_owned(), first_port, last_port, direction, secondary, reason: String::new() }
+        Egress {
+            host: host.to_owned(),
+            first_port,
+            last_port,
+            direction,
+            secondary,
+            reason: String::new(),
+        }
     }
 
     fn address(text: &str) -> SocketAddr {
@@ -216,7 +239,9 @@ mod tests {
     async fn only_planned_addresses_and_ports_are_reached() {
         let reach = Reach::none(Events::none());
         assert!(!reach.permits(address("192.0.2.1:21"), SocketAddrUse::TcpConnect));
-        reach.grant(&[egress("192.0.2.1", 21, 21, Direction::Connect, false)]).await;
+        reach
+            .grant(&[egress("192.0.2.1", 21, 21, Direction::Connect, false)])
+            .await;
         assert!(reach.permits(address("192.0.2.1:21"), SocketAddrUse::TcpConnect));
         assert!(!reach.permits(address("192.0.2.1:22"), SocketAddrUse::TcpConnect));
         assert!(!reach.permits(address("192.0.2.2:21"), SocketAddrUse::TcpConnect));
@@ -241,7 +266,9 @@ mod tests {
         let reach = Reach::none(Events::none());
         assert!(reach.permits(address("0.0.0.0:0"), SocketAddrUse::TcpBind));
         assert!(!reach.permits(address("0.0.0.0:40000"), SocketAddrUse::TcpListen));
-        reach.grant(&[egress("192.0.2.1", 1024, 65535, Direction::Accept, true)]).await;
+        reach
+            .grant(&[egress("192.0.2.1", 1024, 65535, Direction::Accept, true)])
+            .await;
         assert!(reach.permits(address("0.0.0.0:40000"), SocketAddrUse::TcpListen));
         assert!(reach.permits(address("192.0.2.1:20"), SocketAddrUse::TcpAccept));
         assert!(!reach.permits(address("192.0.2.9:20"), SocketAddrUse::TcpAccept));
@@ -250,7 +277,9 @@ mod tests {
     #[tokio::test]
     async fn udp_is_never_allowed() {
         let reach = Reach::none(Events::none());
-        reach.grant(&[egress("192.0.2.1", 1, 65535, Direction::Connect, false)]).await;
+        reach
+            .grant(&[egress("192.0.2.1", 1, 65535, Direction::Connect, false)])
+            .await;
         assert!(!reach.permits(address("192.0.2.1:0"), SocketAddrUse::UdpBind));
     }
 
@@ -262,7 +291,12 @@ mod tests {
         assert_eq!(reach.lookup("elsewhere.example"), Lookup::Denied);
         assert_eq!(reach.lookup("elsewhere.example"), Lookup::Denied);
         assert_eq!(*told.lock().expect("not poisoned"), 1);
-        reach.grant(&[egress("127.0.0.1", 21, 21, Direction::Connect, false)]).await;
-        assert_eq!(reach.lookup("127.0.0.1"), Lookup::Addresses(vec![address("127.0.0.1:1").ip()]));
+        reach
+            .grant(&[egress("127.0.0.1", 21, 21, Direction::Connect, false)])
+            .await;
+        assert_eq!(
+            reach.lookup("127.0.0.1"),
+            Lookup::Addresses(vec![address("127.0.0.1:1").ip()])
+        );
     }
 }

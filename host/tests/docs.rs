@@ -15,12 +15,17 @@ fn compare_part(document: &str, name: &str, expected: &str) {
     let path = repository().join(document);
     let text = fs::read_to_string(&path).expect("the document is readable");
     let start = format!("<!-- generated: {name} -->\n");
-    let (before, rest) = text.split_once(&start).unwrap_or_else(|| panic!("{document} has no part {name:?}"));
+    let (before, rest) = text
+        .split_once(&start)
+        .unwrap_or_else(|| panic!("{document} has no part {name:?}"));
     let (found, after) = rest.split_once("<!-- end -->").expect("the part has an end");
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         fs::write(&path, format!("{before}{start}{expected}<!-- end -->{after}")).expect("writable");
     } else {
-        assert_eq!(found, expected, "{document}, part {name:?}: run with UPDATE_GOLDEN=1 to rewrite it");
+        assert_eq!(
+            found, expected,
+            "{document}, part {name:?}: run with UPDATE_GOLDEN=1 to rewrite it"
+        );
     }
 }
 
@@ -36,7 +41,9 @@ fn table(schema: &str) -> String {
             Value::Null => String::new(),
             value => format!("`{}`", plain(value)),
         };
-        let meaning = property["description"].as_str().expect("every property has a description");
+        let meaning = property["description"]
+            .as_str()
+            .expect("every property has a description");
         let example = match property["examples"].get(0) {
             Some(example) => format!(" Example: `{}`", plain(example)),
             None => String::new(),
@@ -55,7 +62,10 @@ fn plain(value: &Value) -> String {
 }
 
 fn cell(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|")
+    text.split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+        .replace('|', "\\|")
 }
 
 fn values(property: &Value) -> String {
@@ -67,12 +77,21 @@ fn values(property: &Value) -> String {
         return format!("`{word}`");
     }
     if let Some(words) = property["enum"].as_array() {
-        return words.iter().filter_map(Value::as_str).map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+        return words
+            .iter()
+            .filter_map(Value::as_str)
+            .map(|word| format!("`{word}`"))
+            .collect::<Vec<_>>()
+            .join(", ");
     }
     match property["type"].as_str() {
         Some("object") => {
             let names = property["properties"].as_object().map(|members| {
-                members.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+                members
+                    .keys()
+                    .map(|name| format!("`{name}`"))
+                    .collect::<Vec<_>>()
+                    .join(", ")
             });
             names.map_or_else(|| "object".to_owned(), |names| format!("object with {names}"))
         }
@@ -89,8 +108,15 @@ fn values(property: &Value) -> String {
 #[tokio::test]
 async fn the_readme_has_every_setting_and_option() {
     let runtime = Runtime::new(RuntimeOptions::default()).expect("an engine");
-    let connector = runtime.load(flowhost::FTP_COMPONENT).await.expect("the FTP connector fits");
-    compare_part("README.md", "connection", &table(&connector.descriptor.connection_schema));
+    let connector = runtime
+        .load(flowhost::FTP_COMPONENT)
+        .await
+        .expect("the FTP connector fits");
+    compare_part(
+        "README.md",
+        "connection",
+        &table(&connector.descriptor.connection_schema),
+    );
     for endpoint in &connector.descriptor.endpoints {
         compare_part("README.md", &endpoint.name, &table(&endpoint.options_schema));
     }

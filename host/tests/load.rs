@@ -16,22 +16,39 @@ async fn load_text(component: &str) -> LoadError {
 #[tokio::test]
 async fn the_built_in_connector_fits_the_contract() {
     let runtime = Runtime::new(RuntimeOptions::default()).expect("an engine");
-    let connector = runtime.load(flowhost::FTP_COMPONENT).await.expect("the FTP connector fits");
-    let names: Vec<&str> = connector.descriptor.endpoints.iter().map(|endpoint| endpoint.name.as_str()).collect();
+    let connector = runtime
+        .load(flowhost::FTP_COMPONENT)
+        .await
+        .expect("the FTP connector fits");
+    let names: Vec<&str> = connector
+        .descriptor
+        .endpoints
+        .iter()
+        .map(|endpoint| endpoint.name.as_str())
+        .collect();
     assert_eq!(names, ["ftp-get", "ftp-put"]);
-    assert!(connector.exports.contains(&"flow:connector/connector@0.1.0".to_owned()));
+    assert!(
+        connector
+            .exports
+            .contains(&"flow:connector/connector@0.1.0".to_owned())
+    );
     assert!(connector.exports.contains(&"flow:ftp/endpoints@0.1.0".to_owned()));
     let foreign: Vec<&String> = connector
         .imports
         .iter()
         .filter(|name| !name.starts_with("flow:connector/") && !name.starts_with("wasi:"))
         .collect();
-    assert!(foreign.is_empty(), "imports beside the contract and WASI: {foreign:?}");
+    assert!(
+        foreign.is_empty(),
+        "imports beside the contract and WASI: {foreign:?}"
+    );
 }
 
 #[tokio::test]
 async fn a_text_file_is_not_webassembly() {
-    let error = load_bytes(b"#!/bin/sh\n").await.expect_err("a script is no component");
+    let error = load_bytes(b"#!/bin/sh\n")
+        .await
+        .expect_err("a script is no component");
     assert!(matches!(error, LoadError::NotWasm), "{error}");
 }
 
@@ -63,9 +80,14 @@ async fn a_component_without_the_contracts_export_is_refused_with_what_it_export
             (export "other:thing/iface@1.0.0" (instance $empty)))"#,
     )
     .await;
-    let LoadError::NoConnector(exports) = &error else { panic!("{error}") };
+    let LoadError::NoConnector(exports) = &error else {
+        panic!("{error}")
+    };
     assert!(exports.contains("other:thing/iface@1.0.0"), "{error}");
-    assert!(error.to_string().contains("flow:connector/connector@0.1.0"), "{error}");
+    assert!(
+        error.to_string().contains("flow:connector/connector@0.1.0"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -77,7 +99,10 @@ async fn an_export_of_the_right_name_and_the_wrong_type_is_a_mismatch() {
     )
     .await;
     assert!(matches!(error, LoadError::Mismatch(_)), "{error}");
-    assert!(error.to_string().contains("describe"), "the message names the missing function: {error}");
+    assert!(
+        error.to_string().contains("describe"),
+        "the message names the missing function: {error}"
+    );
 }
 
 #[tokio::test]
@@ -87,7 +112,9 @@ async fn an_import_that_the_host_has_not_is_named() {
             (import "other:thing/needed@1.0.0" (instance (export "call" (func)))))"#,
     )
     .await;
-    let LoadError::Import(name) = &error else { panic!("{error}") };
+    let LoadError::Import(name) = &error else {
+        panic!("{error}")
+    };
     assert_eq!(name, "other:thing/needed@1.0.0");
 }
 
@@ -95,14 +122,21 @@ async fn an_import_that_the_host_has_not_is_named() {
 async fn a_compiled_component_is_taken_from_a_private_cache() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let cache = folder.path().join("cache");
-    let options = RuntimeOptions { cache: Some(cache.clone()) };
+    let options = RuntimeOptions {
+        cache: Some(cache.clone()),
+    };
     for _ in 0..2 {
         let runtime = Runtime::new(options.clone()).expect("an engine");
         runtime.load(flowhost::FTP_COMPONENT).await.expect("it fits");
         assert_eq!(std::fs::read_dir(&cache).expect("the cache folder").count(), 1);
     }
     // A file that is no compiled component is passed over and made anew.
-    let file = std::fs::read_dir(&cache).expect("readable").next().expect("one file").expect("readable").path();
+    let file = std::fs::read_dir(&cache)
+        .expect("readable")
+        .next()
+        .expect("one file")
+        .expect("readable")
+        .path();
     std::fs::write(&file, b"not machine code").expect("writable");
     let runtime = Runtime::new(options).expect("an engine");
     runtime.load(flowhost::FTP_COMPONENT).await.expect("it fits");
@@ -115,6 +149,10 @@ async fn a_cache_that_others_may_write_to_is_refused() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = tempfile::tempdir().expect("a temporary folder");
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).expect("chmod");
-    let error = Runtime::new(RuntimeOptions { cache: Some(folder.path().to_path_buf()) }).err().expect("refused");
+    let error = Runtime::new(RuntimeOptions {
+        cache: Some(folder.path().to_path_buf()),
+    })
+    .err()
+    .expect("refused");
     assert!(error.to_string().contains("chmod 700"), "{error}");
 }

@@ -19,7 +19,10 @@ pub struct DemoFile {
 
 impl DemoFile {
     fn new(path: impl Into<String>, content: String) -> Self {
-        Self { path: path.into(), content: content.into_bytes() }
+        Self {
+            path: path.into(),
+            content: content.into_bytes(),
+        }
     }
 
     /// The part of the path after the last slash.
@@ -75,7 +78,10 @@ pub fn orders() -> Vec<DemoFile> {
             DemoFile::new(format!("outbound/orders_202607{day:02}.csv"), csv)
         })
         .collect();
-    files.push(DemoFile::new("outbound/README.txt", "Orders of the day, one file a day, after midnight.\n".into()));
+    files.push(DemoFile::new(
+        "outbound/README.txt",
+        "Orders of the day, one file a day, after midnight.\n".into(),
+    ));
     files
 }
 
@@ -101,7 +107,10 @@ pub fn stock() -> Vec<DemoFile> {
             let report = serde_json::json!({
                 "store": store, "as_of": "2026-07-04T22:00:00Z", "articles": articles,
             });
-            DemoFile::new(format!("stock/stock {store} [2026-07-04].json"), format!("{report:#}\n"))
+            DemoFile::new(
+                format!("stock/stock {store} [2026-07-04].json"),
+                format!("{report:#}\n"),
+            )
         })
         .collect()
 }
@@ -114,10 +123,16 @@ pub fn invoices() -> Vec<DemoFile> {
     for (month, count) in [(5, 2), (6, 3), (7, 4)] {
         for number in 1..=count {
             let id = format!("INV-2026{month:02}-{number:04}");
-            files.push(DemoFile::new(format!("invoices/2026/{month:02}/{id}.xml"), ubl(&mut random, &id, month)));
+            files.push(DemoFile::new(
+                format!("invoices/2026/{month:02}/{id}.xml"),
+                ubl(&mut random, &id, month),
+            ));
         }
     }
-    files.push(DemoFile::new("invoices/2026/07/INVOIC_4711.edi", edifact(&mut random)));
+    files.push(DemoFile::new(
+        "invoices/2026/07/INVOIC_4711.edi",
+        edifact(&mut random),
+    ));
     files
 }
 
@@ -183,10 +198,12 @@ fn money(cents: u64) -> String {
 
 /// Bytes in hexadecimal, lower case.
 pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 /// A linear congruential generator (Knuth's MMIX constants): good enough to vary sample data, and the
@@ -199,7 +216,10 @@ impl Random {
     }
 
     fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         // The low bits of such a generator repeat soon; the high ones do not.
         (self.0 >> 33) % limit
     }
@@ -210,10 +230,20 @@ impl Random {
     }
 }
 
-const CUSTOMERS: &[&str] =
-    &["Müller & Söhne GmbH", "Boulangerie Lefèvre", "O'Neill Hardware Ltd.", "Žižka s.r.o.", "Ibáñez e Hijos"];
+const CUSTOMERS: &[&str] = &[
+    "Müller & Söhne GmbH",
+    "Boulangerie Lefèvre",
+    "O'Neill Hardware Ltd.",
+    "Žižka s.r.o.",
+    "Ibáñez e Hijos",
+];
 const CITIES: &[&str] = &["Köln", "Orléans", "Galway", "Plzeň", "A Coruña"];
-const NOTES: &[&str] = &["gift wrap", "leave at the door", "call before delivery", "no substitutes"];
+const NOTES: &[&str] = &[
+    "gift wrap",
+    "leave at the door",
+    "call before delivery",
+    "no substitutes",
+];
 /// Article number, title, price in hundredths.
 const ARTICLES: &[(&str, &str, u64)] = &[
     ("TEA-0101", "Green tea, 250 g", 899),
@@ -238,7 +268,8 @@ mod tests {
 
     #[test]
     fn files_are_where_the_flows_look() {
-        let count = |files: Vec<DemoFile>, part| files.iter().filter(|file| file.name().contains(part)).count();
+        let count =
+            |files: Vec<DemoFile>, part| files.iter().filter(|file| file.name().contains(part)).count();
         assert_eq!(count(orders(), "orders_"), 4);
         assert_eq!(count(stock(), "stock "), 3);
         assert_eq!(count(invoices(), "INV-"), 9);

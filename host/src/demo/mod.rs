@@ -75,7 +75,9 @@ impl Stage {
         let mut wanted = files::orders();
         wanted.retain(|file| file.name().starts_with("orders_"));
         let mut expected = self.trees()?;
-        let mut faults = self.run_flow(runtime, events, "collect-orders.yaml", COLLECT_ORDERS).await?;
+        let mut faults = self
+            .run_flow(runtime, events, "collect-orders.yaml", COLLECT_ORDERS)
+            .await?;
         for file in &wanted {
             expected.inbox.insert(file.name(), &file.content);
         }
@@ -83,7 +85,9 @@ impl Stage {
         Ok(FlowReport {
             name: "collect-orders",
             title: "pull files from an FTP server into a local folder",
-            rows: rows(&wanted, |file| (format!("inbox/{}", file.name()), format!("{} (stays)", file.path))),
+            rows: rows(&wanted, |file| {
+                (format!("inbox/{}", file.name()), format!("{} (stays)", file.path))
+            }),
             faults,
         })
     }
@@ -91,15 +95,25 @@ impl Stage {
     async fn sync_stock(&self, runtime: &Arc<Runtime>, events: &Events) -> anyhow::Result<FlowReport> {
         let wanted = files::stock();
         let mut expected = self.trees()?;
-        let mut faults = self.run_flow(runtime, events, "sync-stock.yaml", SYNC_STOCK).await?;
+        let mut faults = self
+            .run_flow(runtime, events, "sync-stock.yaml", SYNC_STOCK)
+            .await?;
         for file in &wanted {
-            expected.warehouse.rename(&file.path, &format!("processed/{}", file.name()));
+            expected
+                .warehouse
+                .rename(&file.path, &format!("processed/{}", file.name()));
         }
         faults.extend(self.trees()?.differences(&expected));
-        let mut received: Vec<_> =
-            self.shop.received().into_iter().map(|one| (one.method, one.target, one.sha256)).collect();
-        let mut sent: Vec<_> =
-            wanted.iter().map(|file| ("POST".to_owned(), "/stock".to_owned(), file.sha256())).collect();
+        let mut received: Vec<_> = self
+            .shop
+            .received()
+            .into_iter()
+            .map(|one| (one.method, one.target, one.sha256))
+            .collect();
+        let mut sent: Vec<_> = wanted
+            .iter()
+            .map(|file| ("POST".to_owned(), "/stock".to_owned(), file.sha256()))
+            .collect();
         received.sort();
         sent.sort();
         if received != sent {
@@ -112,7 +126,9 @@ impl Stage {
         Ok(FlowReport {
             name: "sync-stock",
             title: "send each file over HTTP, and only then move the original",
-            rows: rows(&wanted, |file| ("POST /stock".to_owned(), format!("processed/{}", file.name()))),
+            rows: rows(&wanted, |file| {
+                ("POST /stock".to_owned(), format!("processed/{}", file.name()))
+            }),
             faults,
         })
     }
@@ -125,18 +141,26 @@ impl Stage {
         let mut wanted = files::invoices();
         wanted.retain(|file| file.name().starts_with("INV-"));
         let mut expected = self.trees()?;
-        let mut faults =
-            self.run_flow(runtime, events, "distribute-invoices.yaml", DISTRIBUTE_INVOICES).await?;
+        let mut faults = self
+            .run_flow(runtime, events, "distribute-invoices.yaml", DISTRIBUTE_INVOICES)
+            .await?;
         for file in &wanted {
-            expected.partner.insert(&format!("incoming/{}", file.name()), &file.content);
-            expected.warehouse.rename(&file.path, &format!("archive/{}", file.path));
+            expected
+                .partner
+                .insert(&format!("incoming/{}", file.name()), &file.content);
+            expected
+                .warehouse
+                .rename(&file.path, &format!("archive/{}", file.path));
         }
         faults.extend(self.trees()?.differences(&expected));
         Ok(FlowReport {
             name: "distribute-invoices",
             title: "copy files to another server, then move the originals into an archive",
             rows: rows(&wanted, |file| {
-                (format!("partner: incoming/{}", file.name()), format!("archive/{}", file.path))
+                (
+                    format!("partner: incoming/{}", file.name()),
+                    format!("archive/{}", file.path),
+                )
             }),
             faults,
         })
@@ -156,10 +180,16 @@ impl Stage {
             Ok(flow) => flow,
             Err(problems) => return Ok(vec![problems.to_string()]),
         };
-        let options =
-            RunOptions { events: events.clone(), ..RunOptions::new(self.folder.path().join("state")) };
+        let options = RunOptions {
+            events: events.clone(),
+            ..RunOptions::new(self.folder.path().join("state"))
+        };
         let report = flow::run(&flow, &options).await?;
-        Ok(if report.is_ok() { Vec::new() } else { vec![format!("run: {} failed", report.failed)] })
+        Ok(if report.is_ok() {
+            Vec::new()
+        } else {
+            vec![format!("run: {} failed", report.failed)]
+        })
     }
 
     /// The flow with this stage's addresses in place of the environment's.
@@ -173,9 +203,9 @@ impl Stage {
             ("PARTNER_PASSWORD", server::PASSWORD.to_owned()),
             ("SHOP_URL", self.shop.url("")),
         ];
-        values
-            .iter()
-            .fold(text.to_owned(), |text, (name, value)| text.replace(&format!("${{env:{name}}}"), value))
+        values.iter().fold(text.to_owned(), |text, (name, value)| {
+            text.replace(&format!("${{env:{name}}}"), value)
+        })
     }
 
     fn trees(&self) -> io::Result<Trees> {

@@ -38,7 +38,10 @@ impl Received {
     /// The value of the first header with this name (lower case).
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
     }
 }
 
@@ -64,7 +67,11 @@ impl HttpReceiver {
         let address = listener.local_addr()?;
         let received = Arc::default();
         let accepting = tokio::spawn(accept(listener, Arc::clone(&received)));
-        Ok(Self { address, received, accepting })
+        Ok(Self {
+            address,
+            received,
+            accepting,
+        })
     }
 
     /// Where it listens.
@@ -82,7 +89,10 @@ impl HttpReceiver {
     /// What has arrived so far, in the order in which the bodies were complete.
     #[must_use]
     pub fn received(&self) -> Vec<Received> {
-        self.received.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.received
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -98,7 +108,9 @@ async fn accept(listener: TcpListener, received: Arc<Mutex<Vec<Received>>>) {
         tokio::spawn(async move {
             let service = service_fn(move |request| answer(request, Arc::clone(&received)));
             // A client that goes away in the middle is no failure of the receiver; nothing was recorded.
-            let _ = http1::Builder::new().serve_connection(TokioIo::new(connection), service).await;
+            let _ = http1::Builder::new()
+                .serve_connection(TokioIo::new(connection), service)
+                .await;
         });
     }
 }
@@ -115,13 +127,26 @@ async fn answer(
     let headers = head
         .headers
         .iter()
-        .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        .map(|(name, value)| {
+            (
+                name.as_str().to_owned(),
+                String::from_utf8_lossy(value.as_bytes()).into_owned(),
+            )
+        })
         .collect();
-    let one =
-        Received { method: head.method.to_string(), target: head.uri.to_string(), headers, size, sha256 };
+    let one = Received {
+        method: head.method.to_string(),
+        target: head.uri.to_string(),
+        headers,
+        size,
+        sha256,
+    };
     let mut all = received.lock().unwrap_or_else(PoisonError::into_inner);
     if all.len() >= MAX_RECORDED {
-        return Ok(reply(StatusCode::INSUFFICIENT_STORAGE, "too many requests to remember"));
+        return Ok(reply(
+            StatusCode::INSUFFICIENT_STORAGE,
+            "too many requests to remember",
+        ));
     }
     all.push(one);
     Ok(reply(status, "received"))
@@ -159,7 +184,10 @@ mod tests {
 
     #[test]
     fn paths_ask_for_statuses() {
-        assert_eq!(wanted_status("/status/503/orders"), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(
+            wanted_status("/status/503/orders"),
+            StatusCode::SERVICE_UNAVAILABLE
+        );
         assert_eq!(wanted_status("/orders"), StatusCode::OK);
         assert_eq!(wanted_status("/status/word"), StatusCode::OK);
     }

@@ -51,7 +51,12 @@ pub(super) fn rows(files: &[DemoFile], places: impl Fn(&DemoFile) -> (String, St
         .iter()
         .map(|file| {
             let (arrived, original) = places(file);
-            Row { file: file.name().to_owned(), size: file.content.len(), arrived, original }
+            Row {
+                file: file.name().to_owned(),
+                size: file.content.len(),
+                arrived,
+                original,
+            }
         })
         .collect()
 }
@@ -84,15 +89,28 @@ impl FlowReport {
             return Ok(());
         }
         let head = ["file", "bytes", "arrived as", "original now at"].map(ToOwned::to_owned);
-        let rows = self
-            .rows
-            .iter()
-            .map(|row| [row.file.clone(), row.size.to_string(), row.arrived.clone(), row.original.clone()]);
+        let rows = self.rows.iter().map(|row| {
+            [
+                row.file.clone(),
+                row.size.to_string(),
+                row.arrived.clone(),
+                row.original.clone(),
+            ]
+        });
         let lines: Vec<[String; 4]> = std::iter::once(head).chain(rows).collect();
-        let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
+        let width = |column: usize| {
+            lines
+                .iter()
+                .map(|line| line[column].chars().count())
+                .max()
+                .unwrap_or(0)
+        };
         let (file_width, size_width, arrived_width) = (width(0), width(1), width(2));
         for [file, size, arrived, original] in &lines {
-            writeln!(f, "   {file:file_width$}  {size:>size_width$}  {arrived:arrived_width$}  {original}")?;
+            writeln!(
+                f,
+                "   {file:file_width$}  {size:>size_width$}  {arrived:arrived_width$}  {original}"
+            )?;
         }
         Ok(())
     }
@@ -110,16 +128,28 @@ mod tests {
             arrived: "in".to_owned(),
             original: "out".to_owned(),
         };
-        let flow = |faults| FlowReport { name: "n", title: "t", rows: vec![row("ü", 5), row("longer", 1234)], faults };
-        let report = DemoReport { flows: vec![flow(vec![])] };
+        let flow = |faults| FlowReport {
+            name: "n",
+            title: "t",
+            rows: vec![row("ü", 5), row("longer", 1234)],
+            faults,
+        };
+        let report = DemoReport {
+            flows: vec![flow(vec![])],
+        };
         assert_eq!(
             report.to_string(),
             "\n1. n: t\n   file    bytes  arrived as  original now at\n   ü           5  in          out\n   \
              longer   1234  in          out\n\nAll 2 files arrived whole, every original is where it belongs, \
              and nothing else is left."
         );
-        let report = DemoReport { flows: vec![flow(vec!["x is missing".to_owned()])] };
+        let report = DemoReport {
+            flows: vec![flow(vec!["x is missing".to_owned()])],
+        };
         assert!(!report.is_ok());
-        assert_eq!(report.to_string(), "\n1. n: t\n   FAILED: x is missing\n\nThe demo FAILED; see above.");
+        assert_eq!(
+            report.to_string(),
+            "\n1. n: t\n   FAILED: x is missing\n\nThe demo FAILED; see above."
+        );
     }
 }

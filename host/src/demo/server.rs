@@ -52,7 +52,12 @@ impl EmbeddedServer {
         let address = listener.local_addr()?;
         let accounts = Arc::new(OneAccount::default());
         let accepting = tokio::spawn(accept(listener, root.clone(), Arc::clone(&accounts)));
-        Ok(Self { address, root, accounts, accepting })
+        Ok(Self {
+            address,
+            root,
+            accounts,
+            accepting,
+        })
     }
 
     /// Where it listens.
@@ -130,6 +135,8 @@ impl Authenticator for OneAccount {
             return Err(AuthenticationError::BadPassword);
         }
         self.sign_ins.fetch_add(1, Ordering::Relaxed);
-        Ok(Principal { username: username.to_owned() })
+        Ok(Principal {
+            username: username.to_owned(),
+        })
     }
 }

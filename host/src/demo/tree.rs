@@ -48,13 +48,18 @@ impl Tree {
 
     /// What is missing, left over or different from `expected`, in words.
     pub fn differences(&self, place: &str, expected: &Self) -> Vec<String> {
-        let missing = expected.0.iter().filter_map(|(path, digest)| match self.0.get(path) {
-            None => Some(format!("{place}: {path} is missing")),
-            Some(found) if found != digest => Some(format!("{place}: {path} has other bytes")),
-            Some(_) => None,
-        });
+        let missing = expected
+            .0
+            .iter()
+            .filter_map(|(path, digest)| match self.0.get(path) {
+                None => Some(format!("{place}: {path} is missing")),
+                Some(found) if found != digest => Some(format!("{place}: {path} has other bytes")),
+                Some(_) => None,
+            });
         let left = self.0.keys().filter(|path| !expected.0.contains_key(*path));
-        missing.chain(left.map(|path| format!("{place}: {path} should not be there"))).collect()
+        missing
+            .chain(left.map(|path| format!("{place}: {path} should not be there")))
+            .collect()
     }
 }
 

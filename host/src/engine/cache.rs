@@ -37,11 +37,15 @@ impl Cache {
         check_private(&folder)?;
         let mut hasher = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);
-        Ok(Self { folder, compatibility: hasher.finish() })
+        Ok(Self {
+            folder,
+            compatibility: hasher.finish(),
+        })
     }
 
     fn file(&self, digest: &str) -> PathBuf {
-        self.folder.join(format!("{digest}-{:016x}.cwasm", self.compatibility))
+        self.folder
+            .join(format!("{digest}-{:016x}.cwasm", self.compatibility))
     }
 
     /// The compiled component, if this host compiled it before.
@@ -56,7 +60,10 @@ impl Cache {
         match unsafe { Component::deserialize_file(engine, &file) } {
             Ok(component) => Some(component),
             Err(error) => {
-                tracing::warn!("the cached component {} is not usable and is made anew: {error:#}", file.display());
+                tracing::warn!(
+                    "the cached component {} is not usable and is made anew: {error:#}",
+                    file.display()
+                );
                 None
             }
         }

@@ -35,7 +35,11 @@ impl Context {
             deadline: Instant::now(),
             cancel,
             events,
-            window: Window { start: Instant::now(), lines: 0, dropped: 0 },
+            window: Window {
+                start: Instant::now(),
+                lines: 0,
+                dropped: 0,
+            },
             output: Output::default(),
         }
     }
@@ -53,7 +57,11 @@ impl Context {
             LogLevel::Warn => "warn",
             LogLevel::Error => "error",
         };
-        self.events.send(&Event::Log { step: self.step.clone(), level, message });
+        self.events.send(&Event::Log {
+            step: self.step.clone(),
+            level,
+            message,
+        });
     }
 }
 
@@ -70,7 +78,11 @@ impl Window {
         let mut dropped = 0;
         if now.duration_since(self.start) >= Duration::from_secs(1) {
             dropped = self.dropped;
-            *self = Self { start: now, lines: 0, dropped: 0 };
+            *self = Self {
+                start: now,
+                lines: 0,
+                dropped: 0,
+            };
         }
         self.lines += 1;
         let admitted = self.lines <= LOG_LINES_PER_SECOND;
@@ -84,7 +96,10 @@ impl Window {
 /// Cuts at a character's border.
 fn cut(mut line: String) -> String {
     if line.len() > LOG_LINE_BYTES {
-        let border = (0..=LOG_LINE_BYTES).rev().find(|at| line.is_char_boundary(*at)).unwrap_or(0);
+        let border = (0..=LOG_LINE_BYTES)
+            .rev()
+            .find(|at| line.is_char_boundary(*at))
+            .unwrap_or(0);
         line.truncate(border);
         line.push('…');
     }
@@ -112,7 +127,9 @@ impl Host for State {
     fn log(&mut self, level: LogLevel, message: String) -> wasmtime::Result<()> {
         let (admitted, dropped) = self.context.window.admit(Instant::now());
         if dropped > 0 {
-            let message = format!("{dropped} log lines of the connector were dropped: more than {LOG_LINES_PER_SECOND} a second");
+            let message = format!(
+                "{dropped} log lines of the connector were dropped: more than {LOG_LINES_PER_SECOND} a second"
+            );
             self.context.send_log(LogLevel::Warn, message);
         }
         if admitted {
@@ -125,7 +142,12 @@ impl Host for State {
         // Progress counts against the log's rate: it takes the same way.
         if self.context.window.admit(Instant::now()).0 {
             let step = self.context.step.clone();
-            self.context.events.send(&Event::Progress { step, what: cut(what), done, total });
+            self.context.events.send(&Event::Progress {
+                step,
+                what: cut(what),
+                done,
+                total,
+            });
         }
         Ok(())
     }
@@ -146,8 +168,14 @@ mod tests {
     #[test]
     fn lines_beyond_the_rate_are_counted_until_the_next_second() {
         let start = Instant::now();
-        let mut window = Window { start, lines: 0, dropped: 0 };
-        let admitted = (0..LOG_LINES_PER_SECOND + 5).filter(|_| window.admit(start).0).count();
+        let mut window = Window {
+            start,
+            lines: 0,
+            dropped: 0,
+        };
+        let admitted = (0..LOG_LINES_PER_SECOND + 5)
+            .filter(|_| window.admit(start).0)
+            .count();
         assert_eq!(admitted, LOG_LINES_PER_SECOND as usize);
         assert_eq!(window.admit(start + Duration::from_secs(1)), (true, 5));
     }

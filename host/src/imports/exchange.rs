@@ -1,17 +1,15 @@
 //! `flow:connector/exchange`: payloads between the flow and a connector.
 
 use super::State;
-use crate::bindings::flow::connector::exchange::{
-    Host, HostReader, HostWriter, Offer, Outcome,
-};
+use crate::bindings::flow::connector::exchange::{Host, HostReader, HostWriter, Offer, Outcome};
 use crate::contract::{Effect, Error, ErrorKind, Metadata, Retry};
-use crate::event::{Event, Events};
+use crate::event::Event;
+use crate::meter::Meter;
 use crate::payload::Payload;
 use crate::state::spool::{BodyReader, BodyWriter, Spool, SpoolError};
 use bytes::Bytes;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 use wasmtime::component::Resource;
 use wasmtime_wasi::p2::{
     DynInputStream, DynOutputStream, InputStream, OutputStream, Pollable, StreamError, StreamResult,
@@ -96,7 +94,10 @@ impl Desk {
 fn unsettled() -> Error {
     Error {
         effect: Effect::Unknown,
-        ..Error::new(ErrorKind::Internal, "the connector took the payload and did not say what became of it")
+        ..Error::new(
+            ErrorKind::Internal,
+            "the connector took the payload and did not say what became of it",
+        )
     }
 }
 
@@ -146,52 +147,23 @@ impl Writer {
         let mut metadata = self.metadata.clone();
         if let Some(size) = metadata.size.filter(|size| *size != length) {
             let message = format!("the body has {length} bytes, and its metadata said {size}");
-            return Err(Error { retry: Retry::Backoff, ..Error::new(ErrorKind::Data, message) });
+            return Err(Error {
+                retry: Retry::Backoff,
+                ..Error::new(ErrorKind::Data, message)
+            });
         }
         metadata.size = Some(length);
         let body = writer.finish().map_err(|error| Error::from(&error))?;
         sink.meter.finish();
-        Ok(Payload { metadata, body: Some(body) })
+        Ok(Payload {
+            metadata,
+            body: Some(body),
+        })
     }
 }
 
 /// A payload that was handed in: behind the guest's `reader` handle. The payload itself is at the desk.
 pub struct Reader(());
-
-/// Tells the bytes of one body, at most a few times a second.
-struct Meter {
-    events: Events,
-    step: String,
-    payload: String,
-    done: u64,
-    total: Option<u64>,
-    last: Instant,
-}
-
-impl Meter {
-    const PERIOD: Duration = Duration::from_millis(100);
-
-    fn add(&mut self, bytes: usize) {
-        self.done += bytes as u64;
-        if self.last.elapsed() >= Self::PERIOD {
-            self.last = Instant::now();
-            self.send();
-        }
-    }
-
-    fn finish(&self) {
-        self.send();
-    }
-
-    fn send(&self) {
-        self.events.send(&Event::Bytes {
-            step: self.step.clone(),
-            payload: self.payload.clone(),
-            done: self.done,
-            total: self.total,
-        });
-    }
-}
 
 /// The stream that takes a body. Writing goes straight to the spool: memory or the page cache.
 struct SinkStream(Arc<Mutex<Sink>>);
@@ -204,12 +176,16 @@ impl Pollable for SinkStream {
 impl OutputStream for SinkStream {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
         let mut sink = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(writer) = &mut sink.writer else { return Err(StreamError::Closed) };
+        let Some(writer) = &mut sink.writer else {
+            return Err(StreamError::Closed);
+        };
         if let Err(error) = writer.write(&bytes) {
             sink.failure = Some(Error::from(&error));
             // The bytes so far are of no use; their room may be somebody else's.
             sink.writer = None;
-            return Err(StreamError::LastOperationFailed(wasmtime::Error::msg(error.to_string())));
+            return Err(StreamError::LastOperationFailed(wasmtime::Error::msg(
+                error.to_string(),
+            )));
         }
         sink.meter.add(bytes.len());
         Ok(())
@@ -221,7 +197,11 @@ impl OutputStream for SinkStream {
 
     fn check_write(&mut self) -> StreamResult<usize> {
         let sink = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if sink.writer.is_some() { Ok(WRITE_PERMIT) } else { Err(StreamError::Closed) }
+        if sink.writer.is_some() {
+            Ok(WRITE_PERMIT)
+        } else {
+            Err(StreamError::Closed)
+        }
     }
 }
 
@@ -257,14 +237,8 @@ impl InputStream for SourceStream {
 
 impl State {
     fn meter(&self, metadata: &Metadata) -> Meter {
-        Meter {
-            events: self.context.events.clone(),
-            step: self.context.step.clone(),
-            payload: metadata.name.clone().unwrap_or_else(|| metadata.id.clone()),
-            done: 0,
-            total: metadata.size,
-            last: Instant::now(),
-        }
+        let label = metadata.name.as_deref().unwrap_or(&metadata.id);
+        Meter::new(&self.context.events, &self.context.step, label, metadata.size)
     }
 
     fn give_up(&mut self, metadata: Metadata, reason: Error) {
@@ -279,7 +253,11 @@ fn metadata_bytes(metadata: &Metadata) -> usize {
     let texts = [&metadata.version, &metadata.name, &metadata.content_type];
     metadata.id.len()
         + texts.into_iter().flatten().map(String::len).sum::<usize>()
-        + metadata.attributes.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>()
+        + metadata
+            .attributes
+            .iter()
+            .map(|(name, value)| name.len() + value.len())
+            .sum::<usize>()
 }
 
 impl Host for State {
@@ -289,25 +267,47 @@ impl Host for State {
         }
         let limits = self.desk.limits;
         if metadata.id.is_empty() {
-            return Ok(Err(Error::new(ErrorKind::InvalidSettings, "the payload's id is empty")));
+            return Ok(Err(Error::new(
+                ErrorKind::InvalidSettings,
+                "the payload's id is empty",
+            )));
         }
         let bytes = metadata_bytes(&metadata);
         if bytes > limits.metadata {
-            let message = format!("the payload's metadata has {bytes} bytes; the host's limit is {}", limits.metadata);
+            let message = format!(
+                "the payload's metadata has {bytes} bytes; the host's limit is {}",
+                limits.metadata
+            );
             return Ok(Err(Error::new(ErrorKind::InvalidSettings, message)));
         }
         let meter = self.meter(&metadata);
-        let Some(exchange) = &mut self.desk.exchange else { return Ok(Ok(Offer::Stop)) };
-        if exchange.seen.contains(&(metadata.id.clone(), metadata.version.clone())) {
+        let Some(exchange) = &mut self.desk.exchange else {
+            return Ok(Ok(Offer::Stop));
+        };
+        if exchange
+            .seen
+            .contains(&(metadata.id.clone(), metadata.version.clone()))
+        {
             exchange.skipped += 1;
             return Ok(Ok(Offer::Skip));
         }
         if exchange.accepted.len() as u64 >= limits.payloads {
-            let message = format!("the call made {} payloads, which is the host's limit", limits.payloads);
+            let message = format!(
+                "the call made {} payloads, which is the host's limit",
+                limits.payloads
+            );
             return Ok(Err(Error::new(ErrorKind::DeniedByHost, message)));
         }
-        let sink = Sink { writer: Some(exchange.spool.writer()), failure: None, meter };
-        let writer = Writer { metadata, sink: Arc::new(Mutex::new(sink)), opened: false };
+        let sink = Sink {
+            writer: Some(exchange.spool.writer()),
+            failure: None,
+            meter,
+        };
+        let writer = Writer {
+            metadata,
+            sink: Arc::new(Mutex::new(sink)),
+            opened: false,
+        };
         Ok(Ok(Offer::Accept(self.table.push(writer)?)))
     }
 
@@ -315,7 +315,12 @@ impl Host for State {
         if self.context.cancel.is_cancelled() {
             return Ok(Err(cancelled()));
         }
-        let Some(incoming) = self.desk.exchange.as_mut().and_then(|exchange| exchange.inbox.pop_front()) else {
+        let Some(incoming) = self
+            .desk
+            .exchange
+            .as_mut()
+            .and_then(|exchange| exchange.inbox.pop_front())
+        else {
             return Ok(Ok(None));
         };
         let reader = self.table.push(Reader(()))?;
@@ -345,8 +350,12 @@ impl HostWriter for State {
                 let Some(exchange) = &mut self.desk.exchange else {
                     wasmtime::bail!("a writer outlived its call");
                 };
-                exchange.aborted.retain(|(other, _)| other.id != payload.metadata.id);
-                exchange.seen.insert((payload.metadata.id.clone(), payload.metadata.version.clone()));
+                exchange
+                    .aborted
+                    .retain(|(other, _)| other.id != payload.metadata.id);
+                exchange
+                    .seen
+                    .insert((payload.metadata.id.clone(), payload.metadata.version.clone()));
                 self.context.events.send(&Event::PayloadDone {
                     step: self.context.step.clone(),
                     payload: payload.label().to_owned(),
@@ -394,11 +403,19 @@ impl HostReader for State {
         Ok(self.incoming(&reader)?.options.clone())
     }
 
-    fn body(&mut self, reader: Resource<Reader>) -> wasmtime::Result<Result<Option<Resource<DynInputStream>>, Error>> {
+    fn body(
+        &mut self,
+        reader: Resource<Reader>,
+    ) -> wasmtime::Result<Result<Option<Resource<DynInputStream>>, Error>> {
         let payload = &self.incoming(&reader)?.payload;
-        let Some(body) = &payload.body else { return Ok(Ok(None)) };
+        let Some(body) = &payload.body else {
+            return Ok(Ok(None));
+        };
         let stream = match body.open() {
-            Ok(reader) => SourceStream { reader, meter: self.meter(&payload.metadata) },
+            Ok(reader) => SourceStream {
+                reader,
+                meter: self.meter(&payload.metadata),
+            },
             Err(error) => {
                 let message = format!("the spooled body cannot be read: {error}");
                 return Ok(Err(Error::new(ErrorKind::Internal, message)));
@@ -417,7 +434,10 @@ impl HostReader for State {
         let outcome = match outcome {
             Outcome::Pass(metadata) if metadata.id != incoming.payload.metadata.id => {
                 let message = "the connector passed the payload on under another id";
-                Outcome::Fail(Error { effect: Effect::Unknown, ..Error::new(ErrorKind::Internal, message) })
+                Outcome::Fail(Error {
+                    effect: Effect::Unknown,
+                    ..Error::new(ErrorKind::Internal, message)
+                })
             }
             outcome => outcome,
         };

@@ -45,13 +45,23 @@ impl State {
             .build();
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles);
-        Self { wasi, table, memory: limits.store_limits(), context, desk: Desk::default(), reach }
+        Self {
+            wasi,
+            table,
+            memory: limits.store_limits(),
+            context,
+            desk: Desk::default(),
+            reach,
+        }
     }
 }
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
     }
 }
 

@@ -41,7 +41,10 @@ impl network::Host for View<'_> {
         self.sockets.convert_error_code(error)
     }
 
-    fn network_error_code(&mut self, error: Resource<wasmtime::Error>) -> wasmtime::Result<Option<ErrorCode>> {
+    fn network_error_code(
+        &mut self,
+        error: Resource<wasmtime::Error>,
+    ) -> wasmtime::Result<Option<ErrorCode>> {
         self.sockets.network_error_code(error)
     }
 }
@@ -74,7 +77,10 @@ impl HostResolveAddressStream for View<'_> {
         &mut self,
         stream: Resource<ResolveAddressStream>,
     ) -> Result<Option<IpAddress>, SocketError> {
-        let addresses = self.sockets.table.get_mut(&Resource::<Addresses>::new_borrow(stream.rep()))?;
+        let addresses = self
+            .sockets
+            .table
+            .get_mut(&Resource::<Addresses>::new_borrow(stream.rep()))?;
         Ok(addresses.0.next().map(IpAddress::from))
     }
 
@@ -82,16 +88,24 @@ impl HostResolveAddressStream for View<'_> {
         &mut self,
         stream: Resource<ResolveAddressStream>,
     ) -> wasmtime::Result<Resource<DynPollable>> {
-        subscribe(self.sockets.table, Resource::<Addresses>::new_borrow(stream.rep()))
+        subscribe(
+            self.sockets.table,
+            Resource::<Addresses>::new_borrow(stream.rep()),
+        )
     }
 
     fn drop(&mut self, stream: Resource<ResolveAddressStream>) -> wasmtime::Result<()> {
-        self.sockets.table.delete(Resource::<Addresses>::new_own(stream.rep()))?;
+        self.sockets
+            .table
+            .delete(Resource::<Addresses>::new_own(stream.rep()))?;
         Ok(())
     }
 }
 
 /// Links the interface.
 pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    link::<State, NameLookup>(linker, |state| View { reach: state.reach.clone(), sockets: state.sockets() })
+    link::<State, NameLookup>(linker, |state| View {
+        reach: state.reach.clone(),
+        sockets: state.sockets(),
+    })
 }

@@ -55,18 +55,29 @@ impl Spool {
     /// # Errors
     /// When the folder cannot be made.
     pub fn create(parent: &Path, quota: Option<u64>) -> anyhow::Result<Arc<Self>> {
-        std::fs::create_dir_all(parent).with_context(|| format!("cannot make the folder {}", parent.display()))?;
+        std::fs::create_dir_all(parent)
+            .with_context(|| format!("cannot make the folder {}", parent.display()))?;
         let folder = tempfile::Builder::new()
             .prefix("run-")
             .tempdir_in(parent)
             .with_context(|| format!("cannot make a spool in {}", parent.display()))?;
-        Ok(Arc::new(Self { folder, in_memory: AtomicU64::new(0), stored: AtomicU64::new(0), quota }))
+        Ok(Arc::new(Self {
+            folder,
+            in_memory: AtomicU64::new(0),
+            stored: AtomicU64::new(0),
+            quota,
+        }))
     }
 
     /// Begins a body.
     #[must_use]
     pub fn writer(self: &Arc<Self>) -> BodyWriter {
-        BodyWriter { spool: Arc::clone(self), small: BytesMut::new(), file: None, length: 0 }
+        BodyWriter {
+            spool: Arc::clone(self),
+            small: BytesMut::new(),
+            file: None,
+            length: 0,
+        }
     }
 
     /// Stores a body that is at hand.
@@ -84,7 +95,10 @@ impl Spool {
     }
 
     fn disk(&self, source: io::Error) -> SpoolError {
-        SpoolError::Disk { folder: self.path(), source }
+        SpoolError::Disk {
+            folder: self.path(),
+            source,
+        }
     }
 }
 
@@ -107,7 +121,10 @@ impl BodyWriter {
         let stored = self.spool.stored.fetch_add(added, Ordering::Relaxed) + added;
         self.length += added;
         if let Some(quota) = self.spool.quota.filter(|quota| stored > *quota) {
-            return Err(SpoolError::Quota { folder: self.spool.path(), quota });
+            return Err(SpoolError::Quota {
+                folder: self.spool.path(),
+                quota,
+            });
         }
         if self.file.is_none() && self.small.len() + bytes.len() <= SMALL_BODY {
             self.small.extend_from_slice(bytes);
@@ -163,7 +180,11 @@ impl BodyWriter {
     fn into_body(mut self, place: Place) -> Body {
         // From here on the body answers for the length, not the writer.
         let length = std::mem::take(&mut self.length);
-        Body(Arc::new(Stored { spool: Arc::clone(&self.spool), place, length }))
+        Body(Arc::new(Stored {
+            spool: Arc::clone(&self.spool),
+            place,
+            length,
+        }))
     }
 }
 
@@ -194,7 +215,9 @@ impl Drop for Stored {
     fn drop(&mut self) {
         self.spool.stored.fetch_sub(self.length, Ordering::Relaxed);
         if let Place::Memory(bytes) = &self.place {
-            self.spool.in_memory.fetch_sub(bytes.len() as u64, Ordering::Relaxed);
+            self.spool
+                .in_memory
+                .fetch_sub(bytes.len() as u64, Ordering::Relaxed);
         }
     }
 }
@@ -285,7 +308,10 @@ mod tests {
 
     fn content(body: &Body) -> Vec<u8> {
         let mut bytes = Vec::new();
-        body.open().expect("opens").read_to_end(&mut bytes).expect("reads");
+        body.open()
+            .expect("opens")
+            .read_to_end(&mut bytes)
+            .expect("reads");
         bytes
     }
 
@@ -315,7 +341,9 @@ mod tests {
     fn the_memory_of_many_small_bodies_is_bounded() {
         let (_parent, spool) = spool(None);
         let count = 2 * usize::try_from(MEMORY_BUDGET).expect("fits") / SMALL_BODY;
-        let bodies: Vec<Body> = (0..count).map(|_| spool.store(&[1; SMALL_BODY]).expect("stored")).collect();
+        let bodies: Vec<Body> = (0..count)
+            .map(|_| spool.store(&[1; SMALL_BODY]).expect("stored"))
+            .collect();
         assert!(spool.in_memory.load(Ordering::Relaxed) <= MEMORY_BUDGET);
         assert!(bodies.iter().any(|body| body.path().is_some()));
         assert!(bodies.iter().all(|body| content(body).len() == SMALL_BODY));
@@ -326,7 +354,10 @@ mod tests {
         let (_parent, spool) = spool(Some(100));
         let body = spool.store(&[0; 80]).expect("there is room");
         let refused = spool.store(&[0; 21]).expect_err("there is no room");
-        assert!(matches!(refused, SpoolError::Quota { quota: 100, .. }), "{refused}");
+        assert!(
+            matches!(refused, SpoolError::Quota { quota: 100, .. }),
+            "{refused}"
+        );
         drop(body);
         spool.store(&[0; 100]).expect("there is room again");
     }

@@ -154,7 +154,11 @@ async fn plan(connector: &Arc<Connector>, endpoint: &str, call: &Call) -> Result
         cancel: CancellationToken::new(),
         limits: Limits::default(),
     };
-    Instance::start(connector, run).await?.plan(Some(endpoint), call).await.map(drop)
+    Instance::start(connector, run)
+        .await?
+        .plan(Some(endpoint), call)
+        .await
+        .map(drop)
 }
 
 /// Where in the flow file the setting is that an error of `plan` names.

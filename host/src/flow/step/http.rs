@@ -8,6 +8,7 @@ use crate::contract::{Effect, Error, ErrorKind, Retry};
 use crate::event::Event;
 use crate::flow::secret::Part;
 use crate::flow::template::{Scope, TemplateError, is_template};
+use crate::meter::Meter;
 use crate::payload::Payload;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::{Client, Method, Url, redirect};
@@ -183,14 +184,16 @@ impl HttpStep {
                 request = request.header(CONTENT_TYPE, media_type);
             }
             let length = body.len();
-            let body = body::stream(body, self::body::Meter::new(work.events, work.step, payload)).map_err(
-                |error| {
-                    Error::new(
-                        ErrorKind::Internal,
-                        format!("the spooled body cannot be read: {error}"),
-                    )
-                },
-            )?;
+            let body = body::stream(
+                body,
+                Meter::new(work.events, work.step, payload.label(), Some(body.len())),
+            )
+            .map_err(|error| {
+                Error::new(
+                    ErrorKind::Internal,
+                    format!("the spooled body cannot be read: {error}"),
+                )
+            })?;
             request = request.header(CONTENT_LENGTH, length).body(body);
         }
         let response = request.send().await.map_err(|error| unsent(&place, &error))?;
