@@ -26,8 +26,16 @@ pub fn flowhost() -> &'static Path {
     PROGRAM.get_or_init(|| {
         let test = std::env::current_exe().expect("a test has a path");
         // target/release/deps/test-0123 -> target/release/flowhost
-        let program = test.ancestors().nth(2).expect("a test is in a folder of a folder").join("flowhost");
-        assert!(program.is_file(), "{} is not there: run `cargo xtask test`", program.display());
+        let program = test
+            .ancestors()
+            .nth(2)
+            .expect("a test is in a folder of a folder")
+            .join("flowhost");
+        assert!(
+            program.is_file(),
+            "{} is not there: run `cargo xtask test`",
+            program.display()
+        );
         program
     })
 }
@@ -55,7 +63,12 @@ impl Bench {
     /// When there is no room for it.
     #[must_use]
     pub fn new() -> Self {
-        Self { folder: tempfile::Builder::new().prefix("flow-test-").tempdir().expect("a temporary folder") }
+        Self {
+            folder: tempfile::Builder::new()
+                .prefix("flow-test-")
+                .tempdir()
+                .expect("a temporary folder"),
+        }
     }
 
     /// A path below the folder.
@@ -78,7 +91,11 @@ impl Bench {
     #[must_use]
     pub fn files(&self, below: &str) -> std::collections::BTreeMap<String, Vec<u8>> {
         let folder = self.path(below);
-        if folder.is_dir() { tree::files(&folder) } else { std::collections::BTreeMap::new() }
+        if folder.is_dir() {
+            tree::files(&folder)
+        } else {
+            std::collections::BTreeMap::new()
+        }
     }
 
     /// Writes the flow to a file; JSON is YAML.
@@ -141,7 +158,11 @@ impl Bench {
 #[must_use]
 pub fn full_disk(command: &Command, blocks: u32) -> Command {
     let mut shell = Command::new("sh");
-    shell.args(["-c", "trap '' XFSZ; ulimit -f \"$0\"; exec \"$@\"", &blocks.to_string()]);
+    shell.args([
+        "-c",
+        "trap '' XFSZ; ulimit -f \"$0\"; exec \"$@\"",
+        &blocks.to_string(),
+    ]);
     shell.arg(command.get_program()).args(command.get_args());
     for (name, value) in command.get_envs() {
         match value {
@@ -189,10 +210,16 @@ impl Run {
         let stderr = collect(child.stderr.take().expect("piped"));
         let (status, peak_kib) = end_of(&mut child, started);
         let (stdout, stderr) = (stdout.join().expect("no panic"), stderr.join().expect("no panic"));
-        assert!(status.is_some(), "it did not end within {RUN_WITHIN:?}\n{stdout}\n{stderr}");
+        assert!(
+            status.is_some(),
+            "it did not end within {RUN_WITHIN:?}\n{stdout}\n{stderr}"
+        );
         Self {
             code: status.and_then(|status| status.code()),
-            events: stdout.lines().filter_map(|line| serde_json::from_str(line).ok()).collect(),
+            events: stdout
+                .lines()
+                .filter_map(|line| serde_json::from_str(line).ok())
+                .collect(),
             stdout,
             stderr,
             peak_kib,
@@ -209,7 +236,11 @@ impl Run {
         let last = self.events.last().unwrap_or_else(|| panic!("no events: {self}"));
         assert_eq!(last["event"], "run-finished", "{self}");
         let line = self.stdout.lines().last().unwrap_or_default();
-        assert_eq!(serde_json::from_str::<Value>(line).ok().as_ref(), Some(last), "the last line: {self}");
+        assert_eq!(
+            serde_json::from_str::<Value>(line).ok().as_ref(),
+            Some(last),
+            "the last line: {self}"
+        );
         last
     }
 
@@ -223,7 +254,10 @@ impl Run {
         assert_eq!(last["status"], "ok", "{self}");
         assert_eq!(last["payloads"], payloads, "{self}");
         assert_eq!(last["failed"], 0, "{self}");
-        assert!(last["run"].is_string() && last["bytes"].is_u64() && last["skipped"].is_u64(), "{self}");
+        assert!(
+            last["run"].is_string() && last["bytes"].is_u64() && last["skipped"].is_u64(),
+            "{self}"
+        );
     }
 
     /// Checks that it failed in the way that the contract says, and gives the failure's event.
@@ -235,7 +269,9 @@ impl Run {
         assert_eq!(self.code, Some(1), "{self}");
         assert_eq!(self.finished()["status"], "failed", "{self}");
         let failures = self.failures();
-        let [failure] = failures.as_slice() else { panic!("not one failure but {}: {self}", failures.len()) };
+        let [failure] = failures.as_slice() else {
+            panic!("not one failure but {}: {self}", failures.len())
+        };
         assert_eq!(failure["kind"], kind, "{self}");
         failure
     }
@@ -247,20 +283,29 @@ impl Run {
     pub fn assert_wrong(&self, parts: &[&str]) {
         assert_eq!(self.code, Some(2), "{self}");
         for part in parts {
-            assert!(self.stdout.contains(part) || self.stderr.contains(part), "{part:?} is not in: {self}");
+            assert!(
+                self.stdout.contains(part) || self.stderr.contains(part),
+                "{part:?} is not in: {self}"
+            );
         }
     }
 
     /// The events of failed payloads and steps.
     #[must_use]
     pub fn failures(&self) -> Vec<&Value> {
-        self.events.iter().filter(|event| event["event"] == "payload-failed" || event["event"] == "step-failed").collect()
+        self.events
+            .iter()
+            .filter(|event| event["event"] == "payload-failed" || event["event"] == "step-failed")
+            .collect()
     }
 
     /// The events of one kind in one step.
     #[must_use]
     pub fn events_of(&self, event: &str, step: &str) -> Vec<&Value> {
-        self.events.iter().filter(|one| one["event"] == event && one["step"] == step).collect()
+        self.events
+            .iter()
+            .filter(|one| one["event"] == event && one["step"] == step)
+            .collect()
     }
 
     /// An attribute of every payload that a step has made or passed on, sorted.
@@ -284,7 +329,13 @@ impl std::fmt::Display for Run {
         // A run over thousands of files tells too much; its end says most.
         let lines: Vec<&str> = self.stdout.lines().collect();
         let shown = lines.len().saturating_sub(40);
-        write!(f, "exit code {:?}\n{}\n{}", self.code, lines[shown..].join("\n"), self.stderr)
+        write!(
+            f,
+            "exit code {:?}\n{}\n{}",
+            self.code,
+            lines[shown..].join("\n"),
+            self.stderr
+        )
     }
 }
 
@@ -317,7 +368,10 @@ fn end_of(child: &mut Child, started: Instant) -> (Option<std::process::ExitStat
 /// `VmHWM`: the most resident memory so far.
 fn peak_kib(process: u32) -> Option<u64> {
     let mut status = String::new();
-    std::fs::File::open(format!("/proc/{process}/status")).ok()?.read_to_string(&mut status).ok()?;
+    std::fs::File::open(format!("/proc/{process}/status"))
+        .ok()?
+        .read_to_string(&mut status)
+        .ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.split_whitespace().next()?.parse().ok()
 }
@@ -327,7 +381,12 @@ fn peak_kib(process: u32) -> Option<u64> {
 pub fn flow(instances: &[(&str, Value)], steps: Vec<Value>) -> Value {
     let instances: serde_json::Map<_, _> = instances
         .iter()
-        .map(|(name, settings)| ((*name).to_owned(), json!({ "connector": "ftp", "settings": settings })))
+        .map(|(name, settings)| {
+            (
+                (*name).to_owned(),
+                json!({ "connector": "ftp", "settings": settings }),
+            )
+        })
         .collect();
     json!({ "name": "test", "instances": instances, "steps": steps })
 }
@@ -376,10 +435,18 @@ impl Shop {
     /// When it cannot listen on loopback.
     #[must_use]
     pub fn start() -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build();
         let runtime = runtime.expect("a runtime");
-        let receiver = runtime.block_on(HttpReceiver::start()).expect("a free port on loopback");
-        Self { receiver, _runtime: runtime }
+        let receiver = runtime
+            .block_on(HttpReceiver::start())
+            .expect("a free port on loopback");
+        Self {
+            receiver,
+            _runtime: runtime,
+        }
     }
 
     /// An address on it.

@@ -101,6 +101,7 @@ struct Seen {
     commands: Vec<(Instant, String)>,
     uploads: BTreeMap<String, Vec<u8>>,
     removed: Vec<String>,
+    folders: Vec<String>,
 }
 
 /// A running scripted server.
@@ -129,19 +130,30 @@ impl ScriptServer {
     /// All command lines of all sessions, in the order of arrival, without their line ends.
     #[must_use]
     pub fn commands(&self) -> Vec<String> {
-        self.seen().commands.iter().map(|(_, line)| line.clone()).collect()
+        self.seen()
+            .commands
+            .iter()
+            .map(|(_, line)| line.clone())
+            .collect()
     }
 
     /// How many command lines start with this word.
     #[must_use]
     pub fn count(&self, command: &str) -> usize {
-        self.commands().iter().filter(|line| line.split(' ').next() == Some(command)).count()
+        self.commands()
+            .iter()
+            .filter(|line| line.split(' ').next() == Some(command))
+            .count()
     }
 
     /// When the first command that starts with this word arrived.
     #[must_use]
     pub fn first(&self, command: &str) -> Option<Instant> {
-        self.seen().commands.iter().find(|(_, line)| line.split(' ').next() == Some(command)).map(|(at, _)| *at)
+        self.seen()
+            .commands
+            .iter()
+            .find(|(_, line)| line.split(' ').next() == Some(command))
+            .map(|(at, _)| *at)
     }
 
     /// What was stored and where it ended after renames.
@@ -176,8 +188,14 @@ impl Session {
         control.set_read_timeout(Some(PATIENCE))?;
         control.set_nodelay(true)?;
         let mut lines = BufReader::new(control.try_clone()?);
-        let mut session =
-            Self { control, script, seen, data: None, folder: "/".to_owned(), rename_from: None };
+        let mut session = Self {
+            control,
+            script,
+            seen,
+            data: None,
+            folder: "/".to_owned(),
+            rename_from: None,
+        };
         session.react("CONNECT", "")?;
         let mut line = Vec::new();
         loop {
@@ -185,7 +203,9 @@ impl Session {
             if lines.read_until(b'\n', &mut line)? == 0 {
                 return Ok(());
             }
-            let text = String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']).to_owned();
+            let text = String::from_utf8_lossy(&line)
+                .trim_end_matches(['\r', '\n'])
+                .to_owned();
             session.seen().commands.push((Instant::now(), text.clone()));
             let (word, argument) = text.split_once(' ').unwrap_or((&text, ""));
             session.react(&word.to_ascii_uppercase(), argument)?;
@@ -221,8 +241,11 @@ impl Session {
             }
             "PWD" => self.say(&format!("257 \"{}\"", self.folder.clone())),
             "CWD" => {
-                self.folder = self.path(argument);
-                self.folder.insert(0, '/');
+                let folder = self.path(argument);
+                if !self.has_folder(&folder) {
+                    return self.say("550 no such folder");
+                }
+                self.folder = format!("/{folder}");
                 self.say("250 there")
             }
             "EPSV" => {
@@ -273,7 +296,11 @@ impl Session {
                 drop(seen);
                 self.say("250 gone")
             }
-            "MKD" => self.say(&format!("257 \"{argument}\" made")),
+            "MKD" => {
+                let folder = self.path(argument);
+                self.seen().folders.push(folder);
+                self.say(&format!("257 \"{argument}\" made"))
+            }
             "RMD" | "TYPE" | "NOOP" | "CDUP" | "ABOR" => self.say("200 fine"),
             "QUIT" => self.say("221 bye"),
             _ => self.say("502 not here"),
@@ -344,7 +371,10 @@ impl Session {
     /// # Errors
     /// When there was none of these, or the connection fails.
     pub fn accept(&mut self) -> io::Result<TcpStream> {
-        let listener = self.data.take().ok_or_else(|| io::Error::other("no EPSV or PASV before"))?;
+        let listener = self
+            .data
+            .take()
+            .ok_or_else(|| io::Error::other("no EPSV or PASV before"))?;
         let (data, _) = listener.accept()?;
         data.set_read_timeout(Some(PATIENCE))?;
         Ok(data)
@@ -391,7 +421,25 @@ impl Session {
         } else {
             format!("{}/{argument}", self.folder)
         };
-        whole.split('/').filter(|part| !part.is_empty() && *part != ".").collect::<Vec<_>>().join("/")
+        whole
+            .split('/')
+            .filter(|part| !part.is_empty() && *part != ".")
+            .collect::<Vec<_>>()
+            .join("/")
+    }
+
+    /// The folders are those of the files, those that clients have made, and, with a listing of the test's
+    /// own, any.
+    fn has_folder(&self, path: &str) -> bool {
+        let below = format!("{path}/");
+        path.is_empty()
+            || self.script.listing.is_some()
+            || self.script.files.keys().any(|file| file.starts_with(&below))
+            || self
+                .seen()
+                .folders
+                .iter()
+                .any(|folder| folder == path || folder.starts_with(&below))
     }
 
     fn size(&self, path: &str) -> Option<usize> {

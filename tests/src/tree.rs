@@ -13,7 +13,10 @@ use sha2::{Digest as _, Sha256};
 pub fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
     walk(root, "", &mut |path, file| {
-        found.insert(path.to_owned(), std::fs::read(file).unwrap_or_else(|error| panic!("{path}: {error}")));
+        found.insert(
+            path.to_owned(),
+            std::fs::read(file).unwrap_or_else(|error| panic!("{path}: {error}")),
+        );
     });
     found
 }

@@ -22,13 +22,19 @@ fn refused(steps: Vec<Value>, parts: &[&str]) {
     assert_eq!(server.commands(), [""; 0], "it connected: {run}");
     // Programs get the same as an event, with the place in the file.
     let problem = run.events.iter().find(|event| event["event"] == "problem");
-    assert!(problem.is_some_and(|problem| problem["line"].is_u64() || problem["place"].is_object()), "{run}");
+    assert!(
+        problem.is_some_and(|problem| problem["line"].is_u64() || problem["place"].is_object()),
+        "{run}"
+    );
 }
 
 #[test]
 fn an_expression_that_does_not_parse() {
     refused(
-        vec![get(SHOP, json!({ "root": "outbound", "path": "orders_(\\d+.csv" }))],
+        vec![get(
+            SHOP,
+            json!({ "root": "outbound", "path": "orders_(\\d+.csv" }),
+        )],
         &["steps[0].options.path", "regular expression"],
     );
 }
@@ -36,24 +42,36 @@ fn an_expression_that_does_not_parse() {
 #[test]
 fn a_glob_that_does_not_parse() {
     refused(
-        vec![get(SHOP, json!({ "root": "outbound", "match": "glob", "path": "orders_[0-9.csv" }))],
+        vec![get(
+            SHOP,
+            json!({ "root": "outbound", "match": "glob", "path": "orders_[0-9.csv" }),
+        )],
         &["steps[0].options.path", "glob"],
     );
 }
 
 #[test]
 fn an_option_that_does_not_exist() {
-    refused(vec![get(SHOP, json!({ "pth": "outbound/a.txt" }))], &["steps[0].options.pth", "`path`"]);
+    refused(
+        vec![get(SHOP, json!({ "pth": "outbound/a.txt" }))],
+        &["steps[0].options.pth", "`path`"],
+    );
 }
 
 #[test]
 fn a_command_that_does_not_exist() {
-    refused(vec![put("x", SHOP, json!({ "command": "renmae processed/" }))], &["steps[0].options.command", "`rename`"]);
+    refused(
+        vec![put("x", SHOP, json!({ "command": "renmae processed/" }))],
+        &["steps[0].options.command", "`rename`"],
+    );
 }
 
 #[test]
 fn an_instance_that_does_not_exist() {
-    refused(vec![get("shpo", json!({ "path": "a.txt" }))], &["steps[0].use", "`shpo`", "`shop`"]);
+    refused(
+        vec![get("shpo", json!({ "path": "a.txt" }))],
+        &["steps[0].use", "`shpo`", "`shop`"],
+    );
 }
 
 #[test]
@@ -65,15 +83,27 @@ fn an_endpoint_that_does_not_exist() {
 #[test]
 fn a_path_that_leaves_the_root() {
     for path in ["../secret.txt", "outbound/../../secret.txt", "outbound/.."] {
-        refused(vec![get(SHOP, json!({ "path": path }))], &["steps[0].options.path", ".."]);
-        refused(vec![put("x", SHOP, json!({ "command": format!("rename {path}") }))], &["steps[0].options.command"]);
+        refused(
+            vec![get(SHOP, json!({ "path": path }))],
+            &["steps[0].options.path", ".."],
+        );
+        refused(
+            vec![put("x", SHOP, json!({ "command": format!("rename {path}") }))],
+            &["steps[0].options.command"],
+        );
     }
-    refused(vec![get(SHOP, json!({ "root": "../", "path": ".*" }))], &["steps[0].options.root"]);
+    refused(
+        vec![get(SHOP, json!({ "root": "../", "path": ".*" }))],
+        &["steps[0].options.root"],
+    );
 }
 
 #[test]
 fn a_path_with_a_line_break() {
-    refused(vec![get(SHOP, json!({ "path": "a.txt\r\nDELE b.txt" }))], &["steps[0].options.path"]);
+    refused(
+        vec![get(SHOP, json!({ "path": "a.txt\r\nDELE b.txt" }))],
+        &["steps[0].options.path"],
+    );
     refused(
         vec![put("x", SHOP, json!({ "command": "delete a.txt\nDELE b.txt" }))],
         &["steps[0].options.command"],
@@ -84,7 +114,10 @@ fn a_path_with_a_line_break() {
 fn a_setting_that_is_not_one() {
     let bench = Bench::new();
     let settings = json!({ "hots": "127.0.0.1" });
-    let run = bench.run(&flow(&[(SHOP, settings)], vec![get(SHOP, json!({ "path": "a.txt" }))]));
+    let run = bench.run(&flow(
+        &[(SHOP, settings)],
+        vec![get(SHOP, json!({ "path": "a.txt" }))],
+    ));
     run.assert_wrong(&["instances.shop.settings.hots", "`host`"]);
 }
 
@@ -96,12 +129,21 @@ fn a_line_break_out_of_a_template_never_reaches_the_server() {
         &[(SHOP, server.settings())],
         vec![
             get(SHOP, json!({ "path": "outbound/a.txt" })),
-            put("archive", SHOP, json!({ "command": "rename processed/{{ 'x\\r\\nDELE outbound/a.txt' }}" })),
+            put(
+                "archive",
+                SHOP,
+                json!({ "command": "rename processed/{{ 'x\\r\\nDELE outbound/a.txt' }}" }),
+            ),
         ],
     ));
     let failure = run.assert_failed("invalid-settings");
     assert_eq!(failure["step"], "archive", "{run}");
-    assert_eq!((server.count("DELE"), server.count("RNFR")), (0, 0), "{:?}", server.commands());
+    assert_eq!(
+        (server.count("DELE"), server.count("RNFR")),
+        (0, 0),
+        "{:?}",
+        server.commands()
+    );
 }
 
 #[test]
@@ -111,20 +153,36 @@ fn dots_out_of_a_template_never_leave_the_root() {
         &[(SHOP, server.settings())],
         vec![
             get(SHOP, json!({ "path": "outbound/a.txt" })),
-            put("archive", SHOP, json!({ "command": "rename processed/{{ '../../evil' }}" })),
+            put(
+                "archive",
+                SHOP,
+                json!({ "command": "rename processed/{{ '../../evil' }}" }),
+            ),
         ],
     ));
     let _ = run.assert_failed("invalid-settings");
-    assert!(!server.commands().iter().any(|line| line.contains("..")), "{:?}", server.commands());
+    assert!(
+        !server.commands().iter().any(|line| line.contains("..")),
+        "{:?}",
+        server.commands()
+    );
 }
 
 #[test]
 fn a_host_that_does_not_resolve() {
     let bench = Bench::new();
     let settings = json!({ "host": "ftp.invalid", "max_tries": 1 });
-    let run = bench.run(&flow(&[(SHOP, settings)], vec![get(SHOP, json!({ "path": "a.txt" })), write("in")]));
+    let run = bench.run(&flow(
+        &[(SHOP, settings)],
+        vec![get(SHOP, json!({ "path": "a.txt" })), write("in")],
+    ));
     let failure = run.assert_failed("unreachable");
-    assert!(failure["message"].as_str().is_some_and(|message| message.contains("ftp.invalid")), "{run}");
+    assert!(
+        failure["message"]
+            .as_str()
+            .is_some_and(|message| message.contains("ftp.invalid")),
+        "{run}"
+    );
 }
 
 #[test]
@@ -134,9 +192,17 @@ fn a_port_that_refuses() {
     drop(listener);
     let bench = Bench::new();
     let settings = json!({ "host": "127.0.0.1", "port": port, "max_tries": 1 });
-    let run = bench.run(&flow(&[(SHOP, settings)], vec![get(SHOP, json!({ "path": "a.txt" })), write("in")]));
+    let run = bench.run(&flow(
+        &[(SHOP, settings)],
+        vec![get(SHOP, json!({ "path": "a.txt" })), write("in")],
+    ));
     let failure = run.assert_failed("unreachable");
-    assert!(failure["message"].as_str().is_some_and(|message| message.contains(&port.to_string())), "{run}");
+    assert!(
+        failure["message"]
+            .as_str()
+            .is_some_and(|message| message.contains(&port.to_string())),
+        "{run}"
+    );
 }
 
 fn with_connector(bench: &Bench, connector: &str) -> Run {
@@ -167,23 +233,40 @@ fn a_component_that_lacks_the_contract() {
     let bench = Bench::new();
     // The smallest component: it exports nothing.
     bench.write("empty.wasm", b"\0asm\x0d\0\x01\0");
-    with_connector(&bench, "./empty.wasm").assert_wrong(&["instances.shop.connector", "flow:connector/connector"]);
+    with_connector(&bench, "./empty.wasm")
+        .assert_wrong(&["instances.shop.connector", "flow:connector/connector"]);
 }
 
 /// A body larger than the spool may hold.
 #[test]
 fn a_spool_that_is_full() {
     let bench = Bench::new();
-    let server = Script::new().file("big.bin", vec![7; 300_000]).file("small.bin", vec![7; 30_000]).start();
+    let server = Script::new()
+        .file("big.bin", vec![7; 300_000])
+        .file("small.bin", vec![7; 30_000])
+        .start();
     let steps = vec![get(SHOP, json!({ "path": "big.bin" })), write("in")];
-    let run = bench.run_with(&flow(&[(SHOP, server.settings())], steps), &["--spool-quota", "100000"]);
-    let failure = run.assert_failed("data");
-    assert!(failure["message"].as_str().is_some_and(|message| message.contains("100000")), "{run}");
+    let run = bench.run_with(
+        &flow(&[(SHOP, server.settings())], steps),
+        &["--spool-quota", "100000"],
+    );
+    let failure = run.assert_failed("denied-by-host");
+    assert!(
+        failure["message"]
+            .as_str()
+            .is_some_and(|message| message.contains("100000")),
+        "{run}"
+    );
     assert!(bench.files("in").is_empty());
     bench.assert_spool_empty();
     // There is room for the small one.
     let steps = vec![get(SHOP, json!({ "path": "small.bin" })), write("in")];
-    bench.run_with(&flow(&[(SHOP, server.settings())], steps), &["--spool-quota", "100000"]).assert_ok(1);
+    bench
+        .run_with(
+            &flow(&[(SHOP, server.settings())], steps),
+            &["--spool-quota", "100000"],
+        )
+        .assert_ok(1);
 }
 
 /// The system itself refuses to store more, on this side.
@@ -191,7 +274,10 @@ fn a_spool_that_is_full() {
 fn a_disk_that_is_full_here() {
     let bench = Bench::new();
     let server = Script::new().file("big.bin", vec![7; 300_000]).start();
-    let flow = flow(&[(SHOP, server.settings())], vec![get(SHOP, json!({ "path": "big.bin" })), write("in")]);
+    let flow = flow(
+        &[(SHOP, server.settings())],
+        vec![get(SHOP, json!({ "path": "big.bin" })), write("in")],
+    );
     // The compiled component must be in its cache before files become small.
     bench.run(&flow).assert_ok(1);
     let file = bench.flow_file(&flow);
@@ -200,26 +286,45 @@ fn a_disk_that_is_full_here() {
     command.args(["run", "--json"]).arg(&file);
     let run = Run::of(full_disk(&command, 128));
     let failure = run.assert_failed("data");
-    assert!(failure["message"].as_str().is_some_and(|message| message.contains("spool")), "{run}");
+    assert!(
+        failure["message"]
+            .as_str()
+            .is_some_and(|message| message.contains("spool")),
+        "{run}"
+    );
     fresh.assert_spool_empty();
 }
 
 /// The disk is full at the other end.
 fn full_at(kind: Kind) {
-    let limits = Limits { file_blocks: Some(256) };
-    let Some(server) = FtpServer::start_with(kind, limits).expect("it starts") else { return };
+    let limits = Limits {
+        file_blocks: Some(256),
+    };
+    let Some(server) = FtpServer::start_with(kind, limits).expect("it starts") else {
+        return;
+    };
     server.make_folder("inbound");
     let bench = Bench::new();
     bench.write("out/big.bin", vec![7; 1_000_000]);
     let settings = with(server.settings(), "max_tries", 1);
-    let run = bench.run(&flow(&[(SHOP, settings)], vec![read("out/*"), put("put", SHOP, json!({ "path": "inbound/" }))]));
+    let run = bench.run(&flow(
+        &[(SHOP, settings)],
+        vec![read("out/*"), put("put", SHOP, json!({ "path": "inbound/" }))],
+    ));
     assert_eq!(run.code, Some(1), "{run}");
     let failures = run.failures();
     assert_eq!(failures.len(), 1, "{run}");
     // Servers find different words for it: 552, 451, 426, or a connection that breaks.
     let kind = failures[0]["kind"].as_str().unwrap_or_default();
-    assert!(["data", "busy", "unreachable", "permission"].contains(&kind), "{run}");
-    assert_eq!(flow_tests::tree::names(&server.root.join("inbound")), [""; 0], "something is left: {run}");
+    assert!(
+        ["data", "busy", "unreachable", "permission"].contains(&kind),
+        "{run}"
+    );
+    assert_eq!(
+        flow_tests::tree::names(&server.root.join("inbound")),
+        [""; 0],
+        "something is left: {run}"
+    );
 }
 
 #[test]

@@ -32,12 +32,22 @@ fn help_tells_the_commands_and_the_exit_codes() {
 #[test]
 fn a_wrong_command_line_is_2() {
     let bench = Bench::new();
-    for arguments in [&["rnu"][..], &[], &["run"], &["run", "--jsno", "flow.yaml"], &["run", "nowhere.yaml"]] {
+    for arguments in [
+        &["rnu"][..],
+        &[],
+        &["run"],
+        &["run", "--jsno", "flow.yaml"],
+        &["run", "nowhere.yaml"],
+    ] {
         let run = run(&bench, arguments);
         assert_eq!(run.code, Some(2), "{arguments:?}: {run}");
         assert!(!run.stderr.is_empty(), "{arguments:?}: {run}");
     }
-    assert!(run(&bench, &["run", "nowhere.yaml"]).stderr.contains("nowhere.yaml"));
+    assert!(
+        run(&bench, &["run", "nowhere.yaml"])
+            .stderr
+            .contains("nowhere.yaml")
+    );
 }
 
 #[test]
@@ -53,8 +63,10 @@ fn a_flow_that_is_no_yaml_is_2_with_its_line() {
 fn every_event_is_a_line_of_json_from_run_started_to_run_finished() {
     let server = Script::new().file("a.txt", "hello").start();
     let bench = Bench::new();
-    let run =
-        bench.run(&flow(&[(SHOP, server.settings())], vec![get(SHOP, json!({ "path": "a.txt" })), write("in")]));
+    let run = bench.run(&flow(
+        &[(SHOP, server.settings())],
+        vec![get(SHOP, json!({ "path": "a.txt" })), write("in")],
+    ));
     run.assert_ok(1);
     assert_eq!(run.events.len(), run.stdout.lines().count(), "{run}");
     assert_eq!(run.events[0]["event"], "run-started");
@@ -62,14 +74,20 @@ fn every_event_is_a_line_of_json_from_run_started_to_run_finished() {
     assert_eq!(run.events_of("payload-done", "get").len(), 1);
     assert_eq!(run.events_of("step-finished", "write").len(), 1);
     let last = run.finished();
-    assert_eq!((&last["payloads"], &last["bytes"], &last["skipped"]), (&json!(1), &json!(5), &json!(0)));
+    assert_eq!(
+        (&last["payloads"], &last["bytes"], &last["skipped"]),
+        (&json!(1), &json!(5), &json!(0))
+    );
 }
 
 #[test]
 fn a_failed_run_is_1_and_ends_with_the_same_event() {
     let server = Script::new().start();
     let bench = Bench::new();
-    let run = bench.run(&flow(&[(SHOP, server.settings())], vec![get(SHOP, json!({ "path": "a.txt" }))]));
+    let run = bench.run(&flow(
+        &[(SHOP, server.settings())],
+        vec![get(SHOP, json!({ "path": "a.txt" }))],
+    ));
     let _ = run.assert_failed("not-found");
     assert_eq!(run.finished()["failed"], 1);
 }
@@ -85,8 +103,14 @@ fn people_get_plain_lines_in_a_pipe() {
     let run = run(&bench, &["run", &file.display().to_string()]);
     assert_eq!(run.code, Some(0), "{run}");
     assert!(run.stdout.contains("a.txt"), "{run}");
-    assert!(!run.stdout.contains('\x1b') && !run.stdout.contains('\r'), "{run}");
-    assert!(!run.stdout.contains("s3cret-shop") && !run.stderr.contains("s3cret-shop"), "{run}");
+    assert!(
+        !run.stdout.contains('\x1b') && !run.stdout.contains('\r'),
+        "{run}"
+    );
+    assert!(
+        !run.stdout.contains("s3cret-shop") && !run.stderr.contains("s3cret-shop"),
+        "{run}"
+    );
 }
 
 #[test]
@@ -94,16 +118,30 @@ fn describe_tells_endpoints_and_options() {
     let bench = Bench::new();
     let text = run(&bench, &["describe", "ftp"]);
     assert_eq!(text.code, Some(0), "{text}");
-    for word in ["ftp-get", "ftp-put", "data_connection", "original_filename", "rename"] {
+    for word in [
+        "ftp-get",
+        "ftp-put",
+        "data_connection",
+        "original_filename",
+        "rename",
+    ] {
         assert!(text.stdout.contains(word), "{word}: {text}");
     }
     let json = run(&bench, &["describe", "ftp", "--json"]);
     let description = &json.events[0];
-    let endpoints: Vec<_> = description["endpoints"].as_array().expect("a list").iter().map(|one| &one["name"]).collect();
+    let endpoints: Vec<_> = description["endpoints"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|one| &one["name"])
+        .collect();
     assert_eq!(endpoints, ["ftp-get", "ftp-put"]);
     let imports = description["imports"].as_array().expect("a list");
     assert!(
-        imports.iter().filter_map(|name| name.as_str()).all(|name| name.starts_with("flow:connector/") || name.starts_with("wasi:")),
+        imports
+            .iter()
+            .filter_map(|name| name.as_str())
+            .all(|name| name.starts_with("flow:connector/") || name.starts_with("wasi:")),
         "{imports:?}"
     );
     assert_eq!(run(&bench, &["describe", "nowhere.wasm"]).code, Some(2));
@@ -120,7 +158,10 @@ fn a_copy_anywhere_knows_the_ftp_connector() {
         vec![get(SHOP, json!({ "path": "a.txt" })), write("in")],
     ));
     let mut command = Command::new(bench.path("a-copy"));
-    command.env_clear().env("FLOWHOST_STATE", bench.path("state")).current_dir(bench.path(""));
+    command
+        .env_clear()
+        .env("FLOWHOST_STATE", bench.path("state"))
+        .current_dir(bench.path(""));
     command.arg("run").arg(file);
     let run = Run::of(command);
     assert_eq!(run.code, Some(0), "{run}");
@@ -135,9 +176,14 @@ fn secrets_come_from_the_environment() {
     let mut settings = server.settings();
     settings["auth"]["password"] = json!("${env:FLOW_TEST_PASSWORD}");
     settings["port"] = json!("${env:FLOW_TEST_PORT}");
-    let file = bench.flow_file(&flow(&[(SHOP, settings)], vec![get(SHOP, json!({ "path": "a.txt" }))]));
+    let file = bench.flow_file(&flow(
+        &[(SHOP, settings)],
+        vec![get(SHOP, json!({ "path": "a.txt" }))],
+    ));
     let mut command = bench.command();
-    command.env("FLOW_TEST_PASSWORD", "from-outside").env("FLOW_TEST_PORT", server.port().to_string());
+    command
+        .env("FLOW_TEST_PASSWORD", "from-outside")
+        .env("FLOW_TEST_PORT", server.port().to_string());
     command.args(["run", "--json"]).arg(&file);
     Run::of(command).assert_ok(1);
     assert!(server.commands().contains(&"PASS from-outside".to_owned()));
@@ -150,12 +196,21 @@ fn secrets_come_from_the_environment() {
 /// A run that is asked to end does so at once, although its server never answers.
 #[test]
 fn a_signal_ends_a_run_in_good_order() {
-    let server = Script::new().on("LIST", |session, _| session.stay_silent()).start();
+    let server = Script::new()
+        .on("LIST", |session, _| session.stay_silent())
+        .start();
     let bench = Bench::new();
     let settings = with(server.settings(), "timeout", 60);
-    let file = bench.flow_file(&flow(&[(SHOP, settings)], vec![get(SHOP, json!({ "root": "", "path": ".*" }))]));
+    let file = bench.flow_file(&flow(
+        &[(SHOP, settings)],
+        vec![get(SHOP, json!({ "root": "", "path": ".*" }))],
+    ));
     let mut command = bench.command();
-    command.args(["run", "--json"]).arg(file).stdout(Stdio::piped()).stderr(Stdio::null());
+    command
+        .args(["run", "--json"])
+        .arg(file)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
     let child = command.spawn().expect("it starts");
     let pid = Pid::from_child(&child);
     let waiting = Instant::now();
@@ -169,8 +224,13 @@ fn a_signal_ends_a_run_in_good_order() {
     assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8_lossy(&output.stdout);
-    let last: serde_json::Value = serde_json::from_str(text.lines().last().unwrap_or_default()).expect("JSON");
-    assert_eq!((&last["event"], &last["status"]), (&json!("run-finished"), &json!("failed")), "{text}");
+    let last: serde_json::Value =
+        serde_json::from_str(text.lines().last().unwrap_or_default()).expect("JSON");
+    assert_eq!(
+        (&last["event"], &last["status"]),
+        (&json!("run-finished"), &json!("failed")),
+        "{text}"
+    );
     assert!(text.contains("\"cancelled\""), "{text}");
     bench.assert_spool_empty();
 }
@@ -183,7 +243,10 @@ fn a_warm_start_takes_less_than_50_ms() {
     for _ in 0..20 {
         let server = Script::new().file("a.txt", "hello").start();
         let bench = Bench::new();
-        let file = bench.flow_file(&flow(&[(SHOP, server.settings())], vec![get(SHOP, json!({ "path": "a.txt" }))]));
+        let file = bench.flow_file(&flow(
+            &[(SHOP, server.settings())],
+            vec![get(SHOP, json!({ "path": "a.txt" }))],
+        ));
         let mut command = bench.command();
         command.args(["run", "--json"]).arg(file);
         let started = Instant::now();

@@ -19,13 +19,19 @@ const SHOP: &str = "shop";
 /// A server to move much through: vsftpd where it is, for it is the fastest, and the embedded one else.
 fn server() -> FtpServer {
     let server = FtpServer::start(Kind::Vsftpd).expect("it starts");
-    server.unwrap_or_else(|| FtpServer::start(Kind::Embedded).expect("it starts").expect("it is part of the tests"))
+    server.unwrap_or_else(|| {
+        FtpServer::start(Kind::Embedded)
+            .expect("it starts")
+            .expect("it is part of the tests")
+    })
 }
 
 /// 1 GiB in which no two blocks are the same.
 fn write_large(path: &Path) {
     let mut file = BufWriter::with_capacity(1 << 20, File::create(path).expect("room for 1 GiB"));
-    let mut block: Vec<u8> = (0..1_u32 << 16).flat_map(|number| (number.wrapping_mul(2_654_435_761)).to_le_bytes()).collect();
+    let mut block: Vec<u8> = (0..1_u32 << 16)
+        .flat_map(|number| (number.wrapping_mul(2_654_435_761)).to_le_bytes())
+        .collect();
     for number in 0..GIB / block.len() as u64 {
         block[..8].copy_from_slice(&number.to_le_bytes());
         file.write_all(&block).expect("room for 1 GiB");
@@ -46,7 +52,12 @@ fn a_gibibyte_there_and_back() {
     let (server, bench) = (server(), Bench::new());
     // The first run of all compiles the connector, which takes memory that a warm start does not.
     server.write("small.txt", "hello");
-    bench.run(&flow(&[(SHOP, server.settings())], vec![get(SHOP, json!({ "path": "small.txt" }))])).assert_ok(1);
+    bench
+        .run(&flow(
+            &[(SHOP, server.settings())],
+            vec![get(SHOP, json!({ "path": "small.txt" }))],
+        ))
+        .assert_ok(1);
 
     server.make_folder("outbound");
     let original = server.root.join("outbound/large.bin");
@@ -56,13 +67,22 @@ fn a_gibibyte_there_and_back() {
     let run = bench.run(&flow(&[(SHOP, server.settings())], steps));
     run.assert_ok(1);
     assert_in_little_memory(&run, "get");
-    assert!(sha256(&bench.path("in/large.bin")) == digest, "other bytes arrived");
+    assert!(
+        sha256(&bench.path("in/large.bin")) == digest,
+        "other bytes arrived"
+    );
     std::fs::remove_file(&original).expect("our own file");
 
-    let steps = vec![read("in/large.bin"), put("put", SHOP, json!({ "path": "inbound/" }))];
+    let steps = vec![
+        read("in/large.bin"),
+        put("put", SHOP, json!({ "path": "inbound/" })),
+    ];
     let run = bench.run(&flow(&[(SHOP, server.settings())], steps));
     run.assert_ok(1);
     assert_in_little_memory(&run, "put");
-    assert!(sha256(&server.root.join("inbound/large.bin")) == digest, "other bytes arrived");
+    assert!(
+        sha256(&server.root.join("inbound/large.bin")) == digest,
+        "other bytes arrived"
+    );
     bench.assert_spool_empty();
 }

@@ -21,7 +21,10 @@ impl Control {
     fn reply(&mut self) -> String {
         loop {
             let mut line = String::new();
-            assert!(self.0.read_line(&mut line).expect("a reply") > 0, "the server has hung up");
+            assert!(
+                self.0.read_line(&mut line).expect("a reply") > 0,
+                "the server has hung up"
+            );
             if line.as_bytes()[..3].iter().all(u8::is_ascii_digit) && line.as_bytes()[3] == b' ' {
                 return line.trim_end().to_owned();
             }
@@ -29,20 +32,29 @@ impl Control {
     }
 
     fn command(&mut self, line: &str) -> String {
-        self.0.get_mut().write_all(format!("{line}\r\n").as_bytes()).expect("the server listens");
+        self.0
+            .get_mut()
+            .write_all(format!("{line}\r\n").as_bytes())
+            .expect("the server listens");
         self.reply()
     }
 }
 
 fn sign_in(server: &FtpServer, password: &str) -> (Control, String) {
     let mut control = Control::open(server.port);
-    assert!(control.command(&format!("USER {}", server.user)).starts_with("331"));
+    assert!(
+        control
+            .command(&format!("USER {}", server.user))
+            .starts_with("331")
+    );
     let reply = control.command(&format!("PASS {password}"));
     (control, reply)
 }
 
 fn lives_and_dies(kind: Kind) {
-    let Some(server) = FtpServer::start(kind).expect("it starts") else { return };
+    let Some(server) = FtpServer::start(kind).expect("it starts") else {
+        return;
+    };
     server.write("in/a file.txt", "hello");
     let (mut control, reply) = sign_in(&server, server.password);
     assert!(reply.starts_with("230"), "{reply}");
@@ -53,7 +65,11 @@ fn lives_and_dies(kind: Kind) {
     assert!(control.command("RNFR a file.txt").starts_with("350"));
     assert!(control.command("RNTO b.txt").starts_with("250"));
     assert_eq!(server.read("in/b.txt").as_deref(), Some(&b"hello"[..]));
-    let mark = if server.kind == Kind::PureFtpd { None } else { Some(1) };
+    let mark = if server.kind == Kind::PureFtpd {
+        None
+    } else {
+        Some(1)
+    };
     assert_eq!(server.sign_ins(), mark);
     if kind.has_locked_folder() {
         let reply = control.command(&format!("DELE {root}/locked/present.txt"));
@@ -68,7 +84,10 @@ fn lives_and_dies(kind: Kind) {
     drop(server);
     // The ports of other tests' servers come from the same system: somebody may have this one by now, but
     // not with our account's file.
-    assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err(), "it still listens");
+    assert!(
+        TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err(),
+        "it still listens"
+    );
     assert!(!root.exists(), "its folder is still there");
 }
 
@@ -99,13 +118,22 @@ fn pyftpdlib_lives_and_dies() {
 
 #[test]
 fn the_scripted_server_speaks_ftp_and_tells_what_it_saw() {
-    let server = Script::new().file("in/a.txt", "hello").say("SIZE", "550 not today").start();
+    let server = Script::new()
+        .file("in/a.txt", "hello")
+        .say("SIZE", "550 not today")
+        .start();
     let mut control = Control::open(server.port());
     assert!(control.command("USER shop").starts_with("331"));
     assert!(control.command("PASS x").starts_with("230"));
     assert_eq!(control.command("SIZE in/a.txt"), "550 not today");
     let reply = control.command("EPSV");
-    let port = reply.trim_end_matches("|)").rsplit('|').next().expect("a port").parse::<u16>().expect("a number");
+    let port = reply
+        .trim_end_matches("|)")
+        .rsplit('|')
+        .next()
+        .expect("a port")
+        .parse::<u16>()
+        .expect("a number");
     control.0.get_mut().write_all(b"LIST in\r\n").expect("sent");
     let mut data = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("a data connection");
     assert!(control.reply().starts_with("150"));
@@ -113,7 +141,10 @@ fn the_scripted_server_speaks_ftp_and_tells_what_it_saw() {
     std::io::Read::read_to_string(&mut data, &mut listing).expect("a listing");
     drop(data);
     assert!(control.reply().starts_with("226"));
-    assert_eq!(listing, "-rw-r--r--    1 shop     shop            5 Jul 04 2026 a.txt\r\n");
+    assert_eq!(
+        listing,
+        "-rw-r--r--    1 shop     shop            5 Jul 04 2026 a.txt\r\n"
+    );
     assert!(control.command("QUIT").starts_with("221"));
     assert_eq!(server.commands().len(), 6);
     assert_eq!(server.count("SIZE"), 1);

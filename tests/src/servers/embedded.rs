@@ -23,7 +23,13 @@ impl Handle {
 }
 
 pub fn start(root: &Path) -> io::Result<Handle> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
     let server = runtime.block_on(EmbeddedServer::start(root))?;
-    Ok(Handle { server, _runtime: runtime })
+    Ok(Handle {
+        server,
+        _runtime: runtime,
+    })
 }

@@ -23,8 +23,7 @@ use self::process::ServerProcess;
 pub(crate) const PASSWORD: &str = flowhost::demo::server::PASSWORD;
 
 /// [`PASSWORD`] for crypt(3), SHA-512. A constant, so that no tool is needed that makes one.
-const PASSWORD_HASH: &str = 
-    "$6$QCEovxyCLGVTEF1K$7KIe3Qg6jzYw8OBufYvfdQYQxbsxhq6RGH9MTbvrhT/tjFpiXclT2jjV8BMC8l2XcKiSjjr3JDVj4Um21c3Cg0";
+const PASSWORD_HASH: &str = "$6$QCEovxyCLGVTEF1K$7KIe3Qg6jzYw8OBufYvfdQYQxbsxhq6RGH9MTbvrhT/tjFpiXclT2jjV8BMC8l2XcKiSjjr3JDVj4Um21c3Cg0";
 
 /// A kind of FTP server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,8 +42,13 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind. A scenario that is not run on one of these says why.
-    pub const ALL: [Self; 5] =
-        [Self::Embedded, Self::Vsftpd, Self::PureFtpd, Self::Proftpd, Self::Pyftpdlib];
+    pub const ALL: [Self; 5] = [
+        Self::Embedded,
+        Self::Vsftpd,
+        Self::PureFtpd,
+        Self::Proftpd,
+        Self::Pyftpdlib,
+    ];
 
     /// The name under which the catalogue of servers lists it.
     #[must_use]
@@ -101,7 +105,10 @@ pub struct FtpServer {
 
 enum Running {
     Embedded(embedded::Handle),
-    Process { process: ServerProcess, sign_in_log: Option<SignInLog> },
+    Process {
+        process: ServerProcess,
+        sign_in_log: Option<SignInLog>,
+    },
 }
 
 /// Where a server writes down who signed in.
@@ -167,7 +174,10 @@ impl FtpServer {
         open_to_all(&root)?;
 
         if kind == Kind::Embedded {
-            assert!(limits.file_blocks.is_none(), "a limit of the embedded server would be one of this process");
+            assert!(
+                limits.file_blocks.is_none(),
+                "a limit of the embedded server would be one of this process"
+            );
             let handle = embedded::start(&root)?;
             return Ok(Some(Self {
                 kind,
@@ -197,8 +207,12 @@ impl FtpServer {
         // The port was free a moment ago; somebody else may take it before the server does.
         let mut last = None;
         for _ in 0..3 {
-            let site =
-                Site { folder: folder.path(), root: &root, port: ports::free_port()?, passive: ports::free_range()? };
+            let site = Site {
+                folder: folder.path(),
+                root: &root,
+                port: ports::free_port()?,
+                passive: ports::free_range()?,
+            };
             let set_up = match kind {
                 Kind::Vsftpd => vsftpd::set_up(&entry, &site)?,
                 Kind::PureFtpd => pure_ftpd::set_up(&entry, &site)?,
@@ -215,7 +229,10 @@ impl FtpServer {
                         password: PASSWORD,
                         root,
                         remote_root: set_up.remote_root,
-                        running: Running::Process { process, sign_in_log: set_up.sign_in_log },
+                        running: Running::Process {
+                            process,
+                            sign_in_log: set_up.sign_in_log,
+                        },
                         _folder: folder,
                     }));
                 }

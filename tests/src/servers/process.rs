@@ -30,8 +30,14 @@ impl ServerProcess {
         };
         let output = folder.join("output");
         let log = File::create(&output)?;
-        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0);
-        let child = command.spawn().with_context(|| format!("{}", command.get_program().to_string_lossy()))?;
+        command
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .process_group(0);
+        let child = command
+            .spawn()
+            .with_context(|| format!("{}", command.get_program().to_string_lossy()))?;
         let mut process = Self { child };
         let deadline = Instant::now() + READY_WITHIN;
         loop {
@@ -42,7 +48,10 @@ impl ServerProcess {
                 Err(_) => {}
             }
             if let Some(status) = process.child.try_wait()? {
-                bail!("it ended with {status}: {}", std::fs::read_to_string(&output).unwrap_or_default());
+                bail!(
+                    "it ended with {status}: {}",
+                    std::fs::read_to_string(&output).unwrap_or_default()
+                );
             }
             // Nothing tells when a foreign process listens; this is the interval between two looks.
             std::thread::sleep(Duration::from_millis(10));

@@ -10,10 +10,24 @@ use super::catalogue::Entry;
 use super::{LOCKED, PASSWORD_HASH, SetUp, SignInLog, Site, account_name, is_root};
 
 pub fn set_up(entry: &Entry, site: &Site<'_>) -> Result<SetUp> {
-    let Site { folder, root, port, passive } = site;
-    let (user, group) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    let Site {
+        folder,
+        root,
+        port,
+        passive,
+    } = site;
+    let (user, group) = (
+        rustix::process::geteuid().as_raw(),
+        rustix::process::getegid().as_raw(),
+    );
     let accounts = site.folder.join("accounts");
-    std::fs::write(&accounts, format!("shop:{PASSWORD_HASH}:{user}:{group}::{}:/bin/false\n", root.display()))?;
+    std::fs::write(
+        &accounts,
+        format!(
+            "shop:{PASSWORD_HASH}:{user}:{group}::{}:/bin/false\n",
+            root.display()
+        ),
+    )?;
     // It refuses an account file that others could read.
     std::fs::set_permissions(&accounts, std::fs::Permissions::from_mode(0o600))?;
     let (folder, root_shown) = (folder.display(), root.display());
@@ -65,11 +79,21 @@ DenyAll
     let file = site.folder.join("proftpd.conf");
     std::fs::write(&file, configuration)?;
     let mut command = Command::new(&entry.program);
-    command.args(["-n", "-q", "-c"]).arg(file).envs(entry.library_path());
+    command
+        .args(["-n", "-q", "-c"])
+        .arg(file)
+        .envs(entry.library_path());
     Ok(SetUp {
         command,
         user: "shop",
-        remote_root: if is_root() { "/".to_owned() } else { root.display().to_string() },
-        sign_in_log: Some(SignInLog { file: site.folder.join("log"), mark: "\"PASS (hidden)\" 230" }),
+        remote_root: if is_root() {
+            "/".to_owned()
+        } else {
+            root.display().to_string()
+        },
+        sign_in_log: Some(SignInLog {
+            file: site.folder.join("log"),
+            mark: "\"PASS (hidden)\" 230",
+        }),
     })
 }

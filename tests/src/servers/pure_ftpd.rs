@@ -13,12 +13,20 @@ use super::{PASSWORD_HASH, SetUp, Site};
 const ACCOUNT: u32 = 65_534;
 
 pub fn set_up(entry: &Entry, site: &Site<'_>) -> Result<SetUp> {
-    let Site { folder, root, port, passive } = site;
+    let Site {
+        folder,
+        root,
+        port,
+        passive,
+    } = site;
     let accounts = site.folder.join("accounts");
     // `/./` at the end of the folder asks for a chroot there.
     std::fs::write(
         &accounts,
-        format!("shop:{PASSWORD_HASH}:{ACCOUNT}:{ACCOUNT}::{}/./::::::::::::\n", root.display()),
+        format!(
+            "shop:{PASSWORD_HASH}:{ACCOUNT}:{ACCOUNT}::{}/./::::::::::::\n",
+            root.display()
+        ),
     )?;
     let database = site.folder.join("accounts.pdb");
     let tool = entry
@@ -35,7 +43,11 @@ pub fn set_up(entry: &Entry, site: &Site<'_>) -> Result<SetUp> {
         .arg(&accounts)
         .output()
         .with_context(|| format!("{}", tool.display()))?;
-    ensure!(output.status.success(), "pure-pw: {}", String::from_utf8_lossy(&output.stderr));
+    ensure!(
+        output.status.success(),
+        "pure-pw: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     // Refused below this folder by the system itself: it belongs to root.
     super::deny_writing(&root.join(super::LOCKED))?;
 
@@ -50,5 +62,10 @@ pub fn set_up(entry: &Entry, site: &Site<'_>) -> Result<SetUp> {
         .args(["-H", "-A", "-E", "-u", "1", "-c", "100", "-C", "100"])
         // Show names that start with a dot, and allow them; listings of up to 10,000 files.
         .args(["-D", "-z", "-L", "10000:5"]);
-    Ok(SetUp { command, user: "shop", remote_root: "/".to_owned(), sign_in_log: None })
+    Ok(SetUp {
+        command,
+        user: "shop",
+        remote_root: "/".to_owned(),
+        sign_in_log: None,
+    })
 }

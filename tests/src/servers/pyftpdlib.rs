@@ -14,11 +14,19 @@ pub fn set_up(entry: &Entry, site: &Site<'_>) -> Result<SetUp> {
     let mut command = Command::new(&entry.program);
     command.envs(entry.library_path()).arg(&script);
     command.args([site.port, site.passive.0, site.passive.1].map(|port| port.to_string()));
-    command.arg(site.root).arg("shop").arg(PASSWORD).arg(site.root.join(LOCKED)).arg(&log);
+    command
+        .arg(site.root)
+        .arg("shop")
+        .arg(PASSWORD)
+        .arg(site.root.join(LOCKED))
+        .arg(&log);
     Ok(SetUp {
         command,
         user: "shop",
         remote_root: "/".to_owned(),
-        sign_in_log: Some(SignInLog { file: log, mark: "signed in" }),
+        sign_in_log: Some(SignInLog {
+            file: log,
+            mark: "signed in",
+        }),
     })
 }

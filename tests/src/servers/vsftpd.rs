@@ -13,7 +13,12 @@ use super::catalogue::Entry;
 use super::{LOCKED, PASSWORD, SetUp, SignInLog, Site};
 
 pub fn set_up(entry: &Entry, site: &Site<'_>) -> Result<SetUp> {
-    let Site { folder, root, port, passive } = site;
+    let Site {
+        folder,
+        root,
+        port,
+        passive,
+    } = site;
     let (folder, root) = (folder.display(), root.display());
     std::fs::write(site.folder.join("passwords"), format!("{PASSWORD}\n"))?;
     std::fs::create_dir_all(site.folder.join("empty"))?;
@@ -65,6 +70,9 @@ isolate_network=NO
         command,
         user: "ftp",
         remote_root: site.root.display().to_string(),
-        sign_in_log: Some(SignInLog { file: site.folder.join("log"), mark: "OK LOGIN" }),
+        sign_in_log: Some(SignInLog {
+            file: site.folder.join("log"),
+            mark: "OK LOGIN",
+        }),
     })
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use flow_tests::run::{Bench, Run, flow};
-use flow_tests::servers::{FtpServer, LOCKED};
+use flow_tests::servers::{FtpServer, Kind, LOCKED};
 use flow_tests::tree;
 use serde_json::Value;
 
@@ -17,7 +17,7 @@ pub struct Stage {
 pub const SHOP: &str = "shop";
 
 /// Names that have broken FTP clients: in the text of a command, in a listing, in a pattern.
-pub const ODD_NAMES: [&str; 12] = [
+const ODD_NAMES: [&str; 12] = [
     "with space.txt",
     "two  spaces.txt",
     "br[ack]ets (1).txt",
@@ -34,7 +34,16 @@ pub const ODD_NAMES: [&str; 12] = [
 
 impl Stage {
     pub fn new(server: FtpServer) -> Self {
-        Self { server, bench: Bench::new() }
+        Self {
+            server,
+            bench: Bench::new(),
+        }
+    }
+
+    /// The odd names that the server allows: Pure-FTPd prohibits backslashes (553).
+    pub fn odd_names(&self) -> Vec<&'static str> {
+        let prohibits = |name: &str| self.server.kind == Kind::PureFtpd && name.contains('\\');
+        ODD_NAMES.into_iter().filter(|name| !prohibits(name)).collect()
     }
 
     /// Runs these steps; the stage's server is the instance [`SHOP`].
@@ -59,7 +68,10 @@ impl Stage {
         let local = self.bench.files("");
         for path in tree::names(&self.server.root).iter().chain(local.keys()) {
             let name = path.rsplit('/').next().unwrap_or_default();
-            assert!(!name.ends_with(".part") && !name.ends_with(".tmp"), "a temporary file is left: {path}");
+            assert!(
+                !name.ends_with(".part") && !name.ends_with(".tmp"),
+                "a temporary file is left: {path}"
+            );
         }
         self.bench.assert_spool_empty();
     }
@@ -67,5 +79,7 @@ impl Stage {
 
 /// Files as [`tree::files`] gives them.
 pub fn files<const N: usize>(of: [(&str, &str); N]) -> BTreeMap<String, Vec<u8>> {
-    of.into_iter().map(|(path, content)| (path.to_owned(), content.as_bytes().to_vec())).collect()
+    of.into_iter()
+        .map(|(path, content)| (path.to_owned(), content.as_bytes().to_vec()))
+        .collect()
 }

@@ -35,14 +35,25 @@ fn there_and_back(stage: &Stage, settings: Value) {
 
 pub fn and_check_the_connection(stage: &Stage) {
     let steps = vec![get(SHOP, json!({ "path": "a.txt" }))];
-    let flow = stage.bench.flow_file(&flow(&[(SHOP, stage.server.settings())], steps));
+    let flow = stage
+        .bench
+        .flow_file(&flow(&[(SHOP, stage.server.settings())], steps));
     let mut command = stage.bench.command();
     command.args(["check", "--json"]).arg(flow);
     let run = Run::of(command);
     assert_eq!(run.code, Some(0), "{run}");
-    let steps: Vec<_> = run.events.iter().filter(|event| event["event"] == "check-step").collect();
+    let steps: Vec<_> = run
+        .events
+        .iter()
+        .filter(|event| event["event"] == "check-step")
+        .collect();
     assert!(steps.iter().all(|step| step["status"] != "failed"), "{run}");
-    assert!(steps.iter().any(|step| step["name"] == "sign in" && step["status"] == "passed"), "{run}");
+    assert!(
+        steps
+            .iter()
+            .any(|step| step["name"] == "sign in" && step["status"] == "passed"),
+        "{run}"
+    );
     // A check changes nothing.
     assert!(stage.on_server().is_empty());
 }

@@ -27,12 +27,20 @@ pub fn pull_send_and_only_then_move(stage: &Stage) {
     let failed = run.events_of("payload-failed", "send");
     assert_eq!(failed.len(), 1, "{run}");
     assert_eq!(failed[0]["code"], "422", "{run}");
-    let mut sent: Vec<_> = shop.received().into_iter().map(|one| (one.method, one.target, one.size)).collect();
+    let mut sent: Vec<_> = shop
+        .received()
+        .into_iter()
+        .map(|one| (one.method, one.target, one.size))
+        .collect();
     sent.sort();
     let post = |target: &str, size| ("POST".to_owned(), target.to_owned(), size);
     assert_eq!(
         sent,
-        [post("/orders/a.json", 6), post("/orders/b.json", 6), post("/status/422/refused.json", 12)]
+        [
+            post("/orders/a.json", 6),
+            post("/orders/b.json", 6),
+            post("/status/422/refused.json", 12)
+        ]
     );
     assert_eq!(
         stage.on_server(),
@@ -45,7 +53,12 @@ pub fn pull_send_and_only_then_move(stage: &Stage) {
 }
 
 pub fn copy_between_folders_and_recreate_a_tree(stage: &Stage) {
-    let tree = ["top.txt", "2025/12/a.txt", "2026/01/b.txt", "2026/01/week 1/c d.txt"];
+    let tree = [
+        "top.txt",
+        "2025/12/a.txt",
+        "2026/01/b.txt",
+        "2026/01/week 1/c d.txt",
+    ];
     for path in tree {
         stage.server.write(&format!("source/{path}"), path);
     }
@@ -57,7 +70,10 @@ pub fn copy_between_folders_and_recreate_a_tree(stage: &Stage) {
     );
     let run = stage.bench.run(&flow(
         &[("from", from), ("to", to)],
-        vec![get("from", json!({ "root": "", "match": "glob", "path": "**/*" })), put("put", "to", json!({}))],
+        vec![
+            get("from", json!({ "root": "", "match": "glob", "path": "**/*" })),
+            put("put", "to", json!({})),
+        ],
     ));
     run.assert_ok(4);
     let mut expected = files([]);
@@ -73,18 +89,30 @@ pub fn copy_to_another_server_and_move(stage: &Stage) {
     for name in ["a.txt", "b c.txt"] {
         stage.server.write(&format!("outbound/{name}"), name);
     }
-    let partner = FtpServer::start(Kind::Embedded).expect("it starts").expect("it is part of the tests");
+    let partner = FtpServer::start(Kind::Embedded)
+        .expect("it starts")
+        .expect("it is part of the tests");
     let run = stage.bench.run(&flow(
         &[(SHOP, stage.server.settings()), ("partner", partner.settings())],
         vec![
             get(SHOP, json!({ "root": "outbound", "path": ".*" })),
             put("deliver", "partner", json!({ "path": "incoming/" })),
-            put("archive", SHOP, json!({ "command": "rename processed/{{ original_filename }}" })),
+            put(
+                "archive",
+                SHOP,
+                json!({ "command": "rename processed/{{ original_filename }}" }),
+            ),
         ],
     ));
     run.assert_ok(2);
-    assert_eq!(tree::files(&partner.root), files([("incoming/a.txt", "a.txt"), ("incoming/b c.txt", "b c.txt")]));
-    assert_eq!(stage.on_server(), files([("processed/a.txt", "a.txt"), ("processed/b c.txt", "b c.txt")]));
+    assert_eq!(
+        tree::files(&partner.root),
+        files([("incoming/a.txt", "a.txt"), ("incoming/b c.txt", "b c.txt")])
+    );
+    assert_eq!(
+        stage.on_server(),
+        files([("processed/a.txt", "a.txt"), ("processed/b c.txt", "b c.txt")])
+    );
 }
 
 pub fn one_sign_in_for_all_steps(stage: &Stage) {
@@ -94,8 +122,16 @@ pub fn one_sign_in_for_all_steps(stage: &Stage) {
     let run = stage.run(vec![
         get(SHOP, json!({ "root": "outbound", "path": ".*" })),
         put("copy", SHOP, json!({ "path": "copies/" })),
-        put("archive", SHOP, json!({ "command": "rename processed/{{ original_filename }}" })),
-        put("delete", SHOP, json!({ "command": "delete copies/{{ original_filename }}" })),
+        put(
+            "archive",
+            SHOP,
+            json!({ "command": "rename processed/{{ original_filename }}" }),
+        ),
+        put(
+            "delete",
+            SHOP,
+            json!({ "command": "delete copies/{{ original_filename }}" }),
+        ),
     ]);
     run.assert_ok(3);
     if let Some(sign_ins) = stage.server.sign_ins() {

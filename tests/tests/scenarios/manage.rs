@@ -10,12 +10,22 @@ pub fn rename_into_a_new_folder(stage: &Stage) {
     stage.server.write("outbound/b.txt", "b");
     let run = stage.run(vec![
         get(SHOP, json!({ "root": "outbound", "path": ".*" })),
-        put("archive", SHOP, json!({ "command": "rename processed/2026/{{ original_filename }}" })),
+        put(
+            "archive",
+            SHOP,
+            json!({ "command": "rename processed/2026/{{ original_filename }}" }),
+        ),
     ]);
     run.assert_ok(2);
-    assert_eq!(stage.on_server(), files([("processed/2026/a.txt", "a"), ("processed/2026/b.txt", "b")]));
+    assert_eq!(
+        stage.on_server(),
+        files([("processed/2026/a.txt", "a"), ("processed/2026/b.txt", "b")])
+    );
     // The payload goes on as it came.
-    assert_eq!(run.attributes("archive", "original_path"), ["outbound/a.txt", "outbound/b.txt"]);
+    assert_eq!(
+        run.attributes("archive", "original_path"),
+        ["outbound/a.txt", "outbound/b.txt"]
+    );
 }
 
 pub fn rename_onto_an_existing_file(stage: &Stage) {
@@ -31,8 +41,14 @@ pub fn rename_onto_an_existing_file(stage: &Stage) {
 }
 
 pub fn rename_as_people_write_it(stage: &Stage) {
-    for (number, command) in
-        ["rename to done/1.txt", "rename:to done/2.txt", "rename: done/3.txt", "RENAME done/4.txt"].iter().enumerate()
+    for (number, command) in [
+        "rename to done/1.txt",
+        "rename:to done/2.txt",
+        "rename: done/3.txt",
+        "RENAME done/4.txt",
+    ]
+    .iter()
+    .enumerate()
     {
         stage.server.write("outbound/a.txt", "a");
         let run = stage.run(vec![
@@ -40,7 +56,11 @@ pub fn rename_as_people_write_it(stage: &Stage) {
             put("archive", SHOP, json!({ "command": command })),
         ]);
         run.assert_ok(1);
-        assert_eq!(stage.server.read(&format!("done/{}.txt", number + 1)).as_deref(), Some(&b"a"[..]), "{command}");
+        assert_eq!(
+            stage.server.read(&format!("done/{}.txt", number + 1)).as_deref(),
+            Some(&b"a"[..]),
+            "{command}"
+        );
         assert_eq!(stage.server.read("outbound/a.txt"), None, "{command}");
     }
 }
@@ -61,7 +81,11 @@ pub fn delete_the_original(stage: &Stage) {
 pub fn delete_a_named_file(stage: &Stage) {
     stage.server.write("outbound/a.txt", "a");
     stage.server.write("outbound/b.txt", "b");
-    let run = stage.run(vec![put("delete", SHOP, json!({ "command": "delete outbound/a.txt" }))]);
+    let run = stage.run(vec![put(
+        "delete",
+        SHOP,
+        json!({ "command": "delete outbound/a.txt" }),
+    )]);
     assert_eq!(run.code, Some(0), "{run}");
     assert_eq!(stage.on_server(), files([("outbound/b.txt", "b")]));
 }
@@ -80,10 +104,18 @@ pub fn list_a_folder(stage: &Stage) {
         serde_json::from_slice(&found[name]).unwrap_or_else(|error| panic!("{name}: {error}"))
     };
     let file = entry("a file.txt");
-    assert_eq!((&file["name"], &file["kind"], &file["size"]), (&json!("a file.txt"), &json!("file"), &json!(5)));
+    assert_eq!(
+        (&file["name"], &file["kind"], &file["size"]),
+        (&json!("a file.txt"), &json!("file"), &json!(5))
+    );
     assert_eq!(file["path"], "outbound/a file.txt");
-    let modified = file["modified"].as_str().expect("every one of these servers tells it");
-    assert!(modified.starts_with("20") && modified.ends_with('Z'), "{modified}");
+    let modified = file["modified"]
+        .as_str()
+        .expect("every one of these servers tells it");
+    assert!(
+        modified.starts_with("20") && modified.ends_with('Z'),
+        "{modified}"
+    );
     assert_eq!(entry("sub")["kind"], "folder");
 }
 

@@ -7,20 +7,28 @@ use flow_tests::run::{flow, put, read, with};
 use flow_tests::servers::Kind;
 use serde_json::json;
 
-use crate::arrange::{ODD_NAMES, SHOP, Stage, files};
+use crate::arrange::{SHOP, Stage, files};
 
 pub fn a_new_file(stage: &Stage) {
     stage.server.make_folder("inbound");
     stage.bench.write("out/a.txt", "hello");
-    let run = stage.run(vec![read("out/*"), put("put", SHOP, json!({ "path": "inbound/b.txt" }))]);
+    let run = stage.run(vec![
+        read("out/*"),
+        put("put", SHOP, json!({ "path": "inbound/b.txt" })),
+    ]);
     run.assert_ok(1);
     assert_eq!(stage.on_server(), files([("inbound/b.txt", "hello")]));
 }
 
 pub fn onto_an_existing_file(stage: &Stage) {
-    stage.server.write("inbound/a.txt", "a much longer content than the new one");
+    stage
+        .server
+        .write("inbound/a.txt", "a much longer content than the new one");
     stage.bench.write("out/a.txt", "new");
-    let run = stage.run(vec![read("out/*"), put("put", SHOP, json!({ "path": "inbound/" }))]);
+    let run = stage.run(vec![
+        read("out/*"),
+        put("put", SHOP, json!({ "path": "inbound/" })),
+    ]);
     run.assert_ok(1);
     assert_eq!(stage.on_server(), files([("inbound/a.txt", "new")]));
 }
@@ -29,28 +37,43 @@ pub fn into_new_folders(stage: &Stage) {
     for name in ["a.txt", "b.txt"] {
         stage.bench.write(&format!("out/{name}"), name);
     }
-    let run = stage.run(vec![read("out/*"), put("put", SHOP, json!({ "path": "in/2026/07 July/" }))]);
+    let run = stage.run(vec![
+        read("out/*"),
+        put("put", SHOP, json!({ "path": "in/2026/07 July/" })),
+    ]);
     run.assert_ok(2);
     assert_eq!(
         stage.on_server(),
-        files([("in/2026/07 July/a.txt", "a.txt"), ("in/2026/07 July/b.txt", "b.txt")])
+        files([
+            ("in/2026/07 July/a.txt", "a.txt"),
+            ("in/2026/07 July/b.txt", "b.txt")
+        ])
     );
 }
 
 pub fn files_with_odd_names(stage: &Stage) {
-    for name in ODD_NAMES {
+    let names = stage.odd_names();
+    for name in &names {
         stage.bench.write(&format!("out/{name}"), name);
     }
-    let run = stage.run(vec![read("out/*"), put("put", SHOP, json!({ "path": "inbound/" }))]);
-    run.assert_ok(ODD_NAMES.len() as u64);
-    let wanted: BTreeMap<_, _> =
-        ODD_NAMES.iter().map(|name| (format!("inbound/{name}"), name.as_bytes().to_vec())).collect();
+    let run = stage.run(vec![
+        read("out/*"),
+        put("put", SHOP, json!({ "path": "inbound/" })),
+    ]);
+    run.assert_ok(names.len() as u64);
+    let wanted: BTreeMap<_, _> = names
+        .iter()
+        .map(|name| (format!("inbound/{name}"), name.as_bytes().to_vec()))
+        .collect();
     assert_eq!(stage.on_server(), wanted);
 }
 
 pub fn an_empty_file(stage: &Stage) {
     stage.bench.write("out/empty.txt", "");
-    let run = stage.run(vec![read("out/*"), put("put", SHOP, json!({ "path": "inbound/" }))]);
+    let run = stage.run(vec![
+        read("out/*"),
+        put("put", SHOP, json!({ "path": "inbound/" })),
+    ]);
     run.assert_ok(1);
     assert_eq!(stage.on_server(), files([("inbound/empty.txt", "")]));
 }
@@ -58,9 +81,15 @@ pub fn an_empty_file(stage: &Stage) {
 pub fn every_byte(stage: &Stage) {
     let content: Vec<u8> = (0..=255).cycle().take(1_500_000).chain(*b"\r\n\n\r\0").collect();
     stage.bench.write("out/bytes", &content);
-    let run = stage.run(vec![read("out/*"), put("put", SHOP, json!({ "path": "inbound/" }))]);
+    let run = stage.run(vec![
+        read("out/*"),
+        put("put", SHOP, json!({ "path": "inbound/" })),
+    ]);
     run.assert_ok(1);
-    assert!(stage.server.read("inbound/bytes").as_ref() == Some(&content), "the bytes have changed");
+    assert!(
+        stage.server.read("inbound/bytes").as_ref() == Some(&content),
+        "the bytes have changed"
+    );
 }
 
 pub fn under_the_original_path(stage: &Stage) {
@@ -68,13 +97,20 @@ pub fn under_the_original_path(stage: &Stage) {
     stage.bench.write("out/top.txt", "top");
     let run = stage.run(vec![read("out/**/*"), put("put", SHOP, json!({}))]);
     run.assert_ok(2);
-    assert_eq!(stage.on_server(), files([("a/b/c.txt", "deep"), ("top.txt", "top")]));
+    assert_eq!(
+        stage.on_server(),
+        files([("a/b/c.txt", "deep"), ("top.txt", "top")])
+    );
 }
 
 /// The visibility is what the server makes of `SITE CHMOD`; one that refuses costs a warning.
 pub fn as_private_files(stage: &Stage) {
     stage.bench.write("out/a.txt", "secret");
-    let settings = with(with(stage.server.settings(), "visibility", "private"), "directory_visibility", "private");
+    let settings = with(
+        with(stage.server.settings(), "visibility", "private"),
+        "directory_visibility",
+        "private",
+    );
     let steps = vec![read("out/*"), put("put", SHOP, json!({ "path": "new/" }))];
     let run = stage.bench.run(&flow(&[(SHOP, settings)], steps));
     run.assert_ok(1);
@@ -83,7 +119,11 @@ pub fn as_private_files(stage: &Stage) {
         let metadata = std::fs::metadata(stage.server.root.join(path)).expect("it is there");
         metadata.permissions().mode() & 0o777
     };
-    let warnings = run.events_of("log", "put").iter().filter(|event| event["level"] == "warn").count();
+    let warnings = run
+        .events_of("log", "put")
+        .iter()
+        .filter(|event| event["level"] == "warn")
+        .count();
     if stage.server.kind.has_chmod() {
         assert_eq!((mode("new"), mode("new/a.txt")), (0o700, 0o600));
         assert_eq!(warnings, 0, "{run}");
@@ -95,7 +135,12 @@ pub fn as_private_files(stage: &Stage) {
 pub fn appended(stage: &Stage) {
     stage.server.write("inbound/log.txt", "one\n");
     stage.bench.write("out/two", "two\n");
-    let append = |path: &str| vec![read("out/*"), put("put", SHOP, json!({ "command": format!("append {path}") }))];
+    let append = |path: &str| {
+        vec![
+            read("out/*"),
+            put("put", SHOP, json!({ "command": format!("append {path}") })),
+        ]
+    };
     stage.run(append("inbound/log.txt")).assert_ok(1);
     stage.run(append("inbound/log.txt")).assert_ok(1);
     assert_eq!(stage.on_server(), files([("inbound/log.txt", "one\ntwo\ntwo\n")]));
@@ -103,5 +148,8 @@ pub fn appended(stage: &Stage) {
         return; // libunftp appends only to what is there.
     }
     stage.run(append("fresh/log.txt")).assert_ok(1);
-    assert_eq!(stage.on_server(), files([("inbound/log.txt", "one\ntwo\ntwo\n"), ("fresh/log.txt", "two\n")]));
+    assert_eq!(
+        stage.on_server(),
+        files([("inbound/log.txt", "one\ntwo\ntwo\n"), ("fresh/log.txt", "two\n")])
+    );
 }
