@@ -69,7 +69,7 @@ impl Stage {
         for path in tree::names(&self.server.root).iter().chain(local.keys()) {
             let name = path.rsplit('/').next().unwrap_or_default();
             assert!(
-                !name.ends_with(".part") && !name.ends_with(".tmp"),
+                !["part", "tmp"].contains(&name.rsplit('.').next().unwrap_or_default()),
                 "a temporary file is left: {path}"
             );
         }
