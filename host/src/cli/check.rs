@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// A check only connects and signs in.
-const CHECK_LIMIT: Duration = Duration::from_secs(120);
+const CHECK_LIMIT: Duration = Duration::from_mins(2);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

@@ -81,7 +81,9 @@ fn as_text(connector: &Connector) -> anyhow::Result<String> {
     );
     for (title, names) in [("imports", &connector.imports), ("exports", &connector.exports)] {
         page.line(2, &format!("{title}:"));
-        names.iter().for_each(|name| page.line(4, name));
+        for name in names {
+            page.line(4, name);
+        }
     }
     Ok(page.0)
 }

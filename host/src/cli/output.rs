@@ -136,8 +136,10 @@ fn text(event: &Event) -> Option<String> {
     Some(match event {
         Event::RunStarted { run, flow } => format!("{flow}: run {run}"),
         Event::StepStarted { step, attempt, .. } if *attempt > 1 => format!("{step}: try {attempt}"),
-        Event::StepStarted { .. } | Event::Bytes { .. } | Event::Progress { .. } => return None,
-        Event::Log {
+        Event::StepStarted { .. }
+        | Event::Bytes { .. }
+        | Event::Progress { .. }
+        | Event::Log {
             level: "trace" | "debug",
             ..
         } => return None,

@@ -4,6 +4,7 @@ use super::problem::{Place, Problem};
 use saphyr::{LoadableYamlNode, MarkedYaml, Marker, Scalar, YamlData};
 use serde_json::{Map, Number, Value};
 use std::collections::HashMap;
+use std::fmt::Write as _;
 
 /// A YAML document.
 #[derive(Debug)]
@@ -155,7 +156,7 @@ pub fn field_name(pointer: &str) -> String {
     let mut field = String::new();
     for segment in pointer.split('/').skip(1) {
         if !segment.is_empty() && segment.bytes().all(|byte| byte.is_ascii_digit()) {
-            field.push_str(&format!("[{segment}]"));
+            let _ = write!(field, "[{segment}]");
             continue;
         }
         if !field.is_empty() {

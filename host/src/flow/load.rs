@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The limit of a step that sets none: no call is ever without a deadline.
-const STEP_TIMEOUT: Duration = Duration::from_secs(60 * 60);
+const STEP_TIMEOUT: Duration = Duration::from_hours(1);
 
 /// What a flow is loaded with, beside its file.
 #[derive(Debug, Clone, Default)]

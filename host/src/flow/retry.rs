@@ -11,7 +11,7 @@ const ATTEMPTS: u32 = 3;
 /// First pause when a flow does not say.
 const BACKOFF: Duration = Duration::from_secs(1);
 /// Longest pause when a flow does not say.
-const MAX_BACKOFF: Duration = Duration::from_secs(60);
+const MAX_BACKOFF: Duration = Duration::from_mins(1);
 
 /// A text that is no duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -108,8 +108,8 @@ mod tests {
     #[test]
     fn durations_have_a_number_and_a_unit() {
         assert_eq!(duration("30s"), Ok(Duration::from_secs(30)));
-        assert_eq!(duration("5m"), Ok(Duration::from_secs(300)));
-        assert_eq!(duration("1h 30m"), Ok(Duration::from_secs(5400)));
+        assert_eq!(duration("5m"), Ok(Duration::from_mins(5)));
+        assert_eq!(duration("1h 30m"), Ok(Duration::from_mins(90)));
         assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
         for wrong in ["", "30", "0s", "-5s", "soon", "5 parsecs"] {
             let error = duration(wrong).expect_err(wrong).to_string();

@@ -208,7 +208,9 @@ fn redact(event: &Event, redactor: &Redactor) -> Option<Event> {
             payload, attributes, ..
         } => {
             black_out(payload);
-            attributes.iter_mut().for_each(|(_, value)| black_out(value));
+            for (_, value) in attributes {
+                black_out(value);
+            }
         }
         Event::RunStarted { .. }
         | Event::StepStarted { .. }

@@ -209,18 +209,17 @@ impl Schema {
         let candidates: Vec<usize> = (0..branches.len()).filter(meant).collect();
         let tagged: Vec<usize> = candidates.iter().copied().filter(tagged).collect();
         let best = if tagged.is_empty() { &candidates } else { &tagged };
-        match best.iter().min_by_key(|index| explained[**index].len()) {
-            Some(best) => findings.extend(explained[*best].iter().cloned()),
-            None => {
-                let mut forms = Forms::default();
-                branches.iter().flatten().for_each(|error| forms.add(error));
-                let message = forms.message(error.instance());
-                findings.push(Finding {
-                    pointer: pointer.to_owned(),
-                    message,
-                });
-            }
+        if let Some(best) = best.iter().min_by_key(|index| explained[**index].len()) {
+            findings.extend(explained[*best].iter().cloned());
+            return;
         }
+        let mut forms = Forms::default();
+        branches.iter().flatten().for_each(|error| forms.add(error));
+        let message = forms.message(error.instance());
+        findings.push(Finding {
+            pointer: pointer.to_owned(),
+            message,
+        });
     }
 
     /// The schema that holds the keyword which failed.

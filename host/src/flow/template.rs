@@ -2,6 +2,7 @@
 
 use super::problem;
 use crate::payload::Payload;
+use crate::state::spool::Body;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use minijinja::value::Object;
@@ -99,7 +100,7 @@ impl Scope {
             payload
                 .body
                 .as_ref()
-                .map(|body| body.len())
+                .map(Body::len)
                 .or(metadata.size)
                 .map(Value::from),
         );

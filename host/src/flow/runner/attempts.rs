@@ -7,6 +7,7 @@ use crate::flow::Step;
 use crate::flow::retry::jitter;
 use crate::flow::step::{Memory, Session, Tried, Work};
 use crate::payload::Payload;
+use crate::state::spool::Body;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -188,7 +189,7 @@ fn give_up(work: &Work<'_>, failure: &Failure, untouched: Vec<Payload>, done: &m
 }
 
 fn body_bytes(payload: &Payload) -> u64 {
-    payload.body.as_ref().map_or(0, |body| body.len())
+    payload.body.as_ref().map_or(0, Body::len)
 }
 
 fn label(metadata: &Metadata) -> &str {

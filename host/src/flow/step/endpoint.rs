@@ -3,6 +3,7 @@
 use super::{Memory, Session, Tried, Work, template_error};
 use crate::contract::{Call, Effect, Error, ErrorKind, Outcome, Retry};
 use crate::failure::Failure;
+use crate::flow::Configured;
 use crate::flow::document::field_name;
 use crate::flow::schema::Schema;
 use crate::imports::exchange::{Exchange, Incoming};
@@ -43,38 +44,18 @@ impl EndpointStep {
             return tried;
         }
         let Some(configured) = work.flow.instances.get(&self.instance) else {
-            return self.unstarted(tried, incoming, "the instance is not there");
+            let error = anyhow::anyhow!("the flow has no instance {}", self.instance);
+            return unstarted(tried, incoming, Failure::Host(error));
+        };
+        let mut instance = match live(&self.instance, configured, work, session).await {
+            Ok(instance) => instance,
+            Err(failure) => return unstarted(tried, incoming, failure),
         };
         let mut exchange = memory
             .exchange
             .take()
             .unwrap_or_else(|| Exchange::new(Arc::clone(work.spool), []));
         exchange.inbox = incoming;
-        let mut instance = match session
-            .instances
-            .remove(&self.instance)
-            .filter(Instance::is_alive)
-        {
-            Some(instance) => instance,
-            None => {
-                let run = RunContext {
-                    run_id: work.run_id.to_owned(),
-                    events: work.events.clone(),
-                    cancel: work.cancel.clone(),
-                    limits: work.limits.clone(),
-                };
-                match Instance::start(&configured.connector, run).await {
-                    Ok(instance) => instance,
-                    Err(failure) => {
-                        tried
-                            .untouched
-                            .extend(exchange.inbox.drain(..).map(|incoming| incoming.payload));
-                        tried.failure = Some(failure);
-                        return tried;
-                    }
-                }
-            }
-        };
         let call = Call {
             connection: configured.connection.expose_secret().to_owned(),
             options: self.options.to_string(),
@@ -140,14 +121,33 @@ impl EndpointStep {
         }
         Ok(options.to_string())
     }
+}
 
-    fn unstarted(&self, mut tried: Tried, incoming: VecDeque<Incoming>, reason: &str) -> Tried {
-        tried
-            .untouched
-            .extend(incoming.into_iter().map(|incoming| incoming.payload));
-        tried.failure = Some(Failure::Host(anyhow::anyhow!("{}: {reason}", self.instance)));
-        tried
+/// The run's live connector; a new one for the first call, and after one that did not survive its call.
+async fn live(
+    name: &str,
+    configured: &Configured,
+    work: &Work<'_>,
+    session: &mut Session,
+) -> Result<Instance, Failure> {
+    if let Some(instance) = session.instances.remove(name).filter(Instance::is_alive) {
+        return Ok(instance);
     }
+    let run = RunContext {
+        run_id: work.run_id.to_owned(),
+        events: work.events.clone(),
+        cancel: work.cancel.clone(),
+        limits: work.limits.clone(),
+    };
+    Instance::start(&configured.connector, run).await
+}
+
+fn unstarted(mut tried: Tried, incoming: VecDeque<Incoming>, failure: Failure) -> Tried {
+    tried
+        .untouched
+        .extend(incoming.into_iter().map(|incoming| incoming.payload));
+    tried.failure = Some(failure);
+    tried
 }
 
 /// Takes out of an exchange what became of its payloads.

@@ -10,6 +10,7 @@ use crate::flow::secret::Part;
 use crate::flow::template::{Scope, TemplateError, is_template};
 use crate::meter::Meter;
 use crate::payload::Payload;
+use crate::state::spool::Body;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::{Client, Method, Url, redirect};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -120,7 +121,7 @@ impl HttpStep {
                     let attributes = &mut payload.metadata.attributes;
                     attributes.retain(|(name, _)| name != "http_status");
                     attributes.push(("http_status".to_owned(), status.to_string()));
-                    tried.bytes += payload.body.as_ref().map_or(0, |body| body.len());
+                    tried.bytes += payload.body.as_ref().map_or(0, Body::len);
                     tried.passed.push(payload);
                 }
                 Ok(Err(error)) => tried.failed.push((payload, error)),

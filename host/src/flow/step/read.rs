@@ -116,7 +116,7 @@ impl Pattern {
     fn parse(path: &str) -> Result<Self, Error> {
         let is_wild = |part: &&str| part.contains(['*', '?', '[', '{']);
         let parts: Vec<&str> = path.split('/').collect();
-        let Some(first) = parts.iter().position(|part| is_wild(&part)) else {
+        let Some(first) = parts.iter().position(is_wild) else {
             return Ok(Self {
                 folder: PathBuf::from(path),
                 glob: None,
