@@ -196,7 +196,10 @@ mod tests {
         }
         let connection = connection.as_value();
         assert_eq!(connection.pointer("/properties/port/default"), Some(&21.into()));
-        assert_eq!(connection.pointer("/properties/tls/default"), Some(&"none".into()));
+        assert_eq!(
+            connection.pointer("/properties/tls/default"),
+            Some(&"none".into())
+        );
         assert_eq!(
             connection.pointer("/properties/data_connection/default"),
             Some(&"auto".into())

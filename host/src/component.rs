@@ -177,6 +177,7 @@ impl Connector {
     }
 }
 
+#[derive(Clone, Copy)]
 enum Side {
     Imports,
     Exports,
@@ -222,7 +223,7 @@ fn find_endpoints(
             let Some(index) = component.get_export_index(Some(&parent), name) else {
                 continue;
             };
-            let typed: Result<EndpointFunc, _> = instance.get_typed_func(&mut *store, &index);
+            let typed: Result<EndpointFunc, _> = instance.get_typed_func(&mut *store, index);
             if typed.is_ok() {
                 endpoints.insert(name.to_owned(), index);
             }

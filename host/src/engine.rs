@@ -82,7 +82,7 @@ impl Runtime {
     /// When the bytes are not a component, or the component does not fit the contract; the error says what is
     /// missing.
     pub async fn load(self: &Arc<Self>, bytes: &[u8]) -> Result<Arc<Connector>, LoadError> {
-        let digest = hex(&Sha256::digest(bytes));
+        let digest = format!("{:x}", Sha256::digest(bytes));
         let component = self.compile(bytes, &digest)?;
         Connector::check(self, component, digest, bytes.len())
             .await
@@ -122,11 +122,8 @@ fn tick(engine: EngineWeak) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// Wasmtime's error type with its chain of reasons as text.
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` hands the error over")]
 pub(crate) fn plain(error: wasmtime::Error) -> anyhow::Error {
     anyhow::anyhow!("{error:#}")
 }

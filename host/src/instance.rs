@@ -103,13 +103,13 @@ impl Instance {
     pub async fn plan(&mut self, endpoint: Option<&str>, call: &Call) -> Result<Vec<Egress>, Failure> {
         let cancel = self.run.cancel.clone();
         let live = self.prepare("plan", 1, PLAN_LIMIT)?;
-        let stop = live.store.data().context.cancel.clone();
+        let ending = live.store.data().context.cancel.clone();
         let answer = {
             let called = live
                 .base
                 .flow_connector_connector()
                 .call_plan(&mut live.store, endpoint, call);
-            guard(called, PLAN_LIMIT, &cancel, &stop).await
+            guard(called, PLAN_LIMIT, &cancel, &ending).await
         };
         self.finish(answer)
     }
@@ -127,13 +127,13 @@ impl Instance {
         self.reach.grant(&plan).await;
         let cancel = self.run.cancel.clone();
         let live = self.prepare("check", 1, limit)?;
-        let stop = live.store.data().context.cancel.clone();
+        let ending = live.store.data().context.cancel.clone();
         let answer = {
             let called = live
                 .base
                 .flow_connector_connector()
                 .call_check(&mut live.store, &call.connection);
-            guard(called, limit, &cancel, &stop).await
+            guard(called, limit, &cancel, &ending).await
         };
         self.finish(answer)
     }
@@ -187,20 +187,20 @@ impl Instance {
             Ok(live) => live,
             Err(failure) => return (exchange, Err(failure)),
         };
-        let function: EndpointFunc = match live.component.get_typed_func(&mut live.store, &index) {
+        let function: EndpointFunc = match live.component.get_typed_func(&mut live.store, index) {
             Ok(function) => function,
             Err(error) => return (exchange, Err(Failure::Host(plain(error)))),
         };
         let state = live.store.data_mut();
         state.desk.limits = limits;
         state.desk.exchange = Some(exchange);
-        let stop = state.context.cancel.clone();
+        let ending = state.context.cancel.clone();
         let answer = {
             let called = async {
                 let (answer,) = function.call_async(&mut live.store, (call.clone(),)).await?;
                 Ok(answer)
             };
-            guard(called, limit, &cancel, &stop).await
+            guard(called, limit, &cancel, &ending).await
         };
         let exchange = live.store.data_mut().desk.close();
         (exchange.unwrap_or_else(|| Exchange::new(spool, [])), answer)
@@ -245,13 +245,13 @@ impl Instance {
     }
 }
 
-/// Runs a call under its time limit and the run's cancellation. Both first ask the guest to stop (`stop`), and
+/// Runs a call under its time limit and the run's cancellation. Both first ask the guest to stop (`ending`), and
 /// give it the grace period before it is dropped.
 async fn guard<T>(
     call: impl Future<Output = wasmtime::Result<T>>,
     limit: Duration,
     cancel: &CancellationToken,
-    stop: &CancellationToken,
+    ending: &CancellationToken,
 ) -> Result<T, Failure> {
     let mut call = pin!(call);
     let refusal = tokio::select! {
@@ -260,13 +260,14 @@ async fn guard<T>(
         () = cancel.cancelled() => Failure::Cancelled,
         () = sleep(limit) => Failure::TimeOut(limit),
     };
-    stop.cancel();
+    ending.cancel();
     match timeout(GRACE, call).await {
         Ok(answer) => answer.map_err(trap),
         Err(_) => Err(refusal),
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` hands the error over")]
 fn trap(error: wasmtime::Error) -> Failure {
     Failure::Trap(format!("{error:#}"))
 }

@@ -140,7 +140,7 @@ impl Reach {
             Some(addresses) if addresses.is_empty() => Lookup::Unknown,
             Some(addresses) => Lookup::Addresses(addresses.clone()),
             None => {
-                granted.refuse(format!("looking up the name {name:?}"));
+                granted.refuse(&format!("looking up the name {name:?}"));
                 Lookup::Denied
             }
         }
@@ -162,7 +162,7 @@ impl Reach {
             _ => false,
         };
         if !allowed {
-            granted.refuse(format!("{usage:?} with {address}"));
+            granted.refuse(&format!("{usage:?} with {address}"));
         }
         allowed
     }
@@ -187,8 +187,8 @@ impl Granted {
         covering.any(|rule| self.primary.contains(&rule.address))
     }
 
-    fn refuse(&mut self, what: String) {
-        if self.told.insert(what.clone()) {
+    fn refuse(&mut self, what: &str) {
+        if self.told.insert(what.to_owned()) {
             let message =
                 format!("refused by the host's policy, because the plan does not ask for it: {what}");
             self.events.send(&Event::Log {

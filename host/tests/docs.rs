@@ -3,6 +3,7 @@
 
 use flowhost::engine::{Runtime, RuntimeOptions};
 use serde_json::Value;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -48,11 +49,9 @@ fn table(schema: &str) -> String {
             Some(example) => format!(" Example: `{}`", plain(example)),
             None => String::new(),
         };
-        table += &format!(
-            "| `{name}` | {} | {default} | {}{example} |\n",
-            values(property),
-            cell(meaning)
-        );
+        let (values, meaning) = (values(property), cell(meaning));
+        writeln!(table, "| `{name}` | {values} | {default} | {meaning}{example} |")
+            .expect("a string takes all");
     }
     table
 }

@@ -130,10 +130,11 @@ impl BodyWriter {
             self.small.extend_from_slice(bytes);
             return Ok(());
         }
-        self.to_file(bytes).map_err(|source| self.spool.disk(source))
+        self.append_to_file(bytes)
+            .map_err(|source| self.spool.disk(source))
     }
 
-    fn to_file(&mut self, bytes: &[u8]) -> io::Result<()> {
+    fn append_to_file(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.file.is_none() {
             let mut file = NamedTempFile::new_in(self.spool.folder.path())?;
             file.write_all(&std::mem::take(&mut self.small))?;
@@ -167,7 +168,8 @@ impl BodyWriter {
                 return Ok(self.into_body(Place::Memory(bytes)));
             }
             self.spool.in_memory.fetch_sub(small, Ordering::Relaxed);
-            self.to_file(&[]).map_err(|source| self.spool.disk(source))?;
+            self.append_to_file(&[])
+                .map_err(|source| self.spool.disk(source))?;
         }
         // The file is closed here: thousands of bodies must not hold thousands of descriptors.
         let place = match self.file.take() {
@@ -342,7 +344,7 @@ mod tests {
         let (_parent, spool) = spool(None);
         let count = 2 * usize::try_from(MEMORY_BUDGET).expect("fits") / SMALL_BODY;
         let bodies: Vec<Body> = (0..count)
-            .map(|_| spool.store(&[1; SMALL_BODY]).expect("stored"))
+            .map(|_| spool.store(&vec![1; SMALL_BODY]).expect("stored"))
             .collect();
         assert!(spool.in_memory.load(Ordering::Relaxed) <= MEMORY_BUDGET);
         assert!(bodies.iter().any(|body| body.path().is_some()));
@@ -365,7 +367,7 @@ mod tests {
     #[test]
     fn files_go_with_the_last_body_and_the_folder_with_the_spool() {
         let (parent, spool) = spool(None);
-        let body = spool.store(&[0; SMALL_BODY + 1]).expect("stored");
+        let body = spool.store(&vec![0; SMALL_BODY + 1]).expect("stored");
         let path = body.path().expect("a file").to_path_buf();
         let clone = body.clone();
         drop(body);
@@ -380,7 +382,7 @@ mod tests {
     fn a_writer_that_is_dropped_leaves_nothing() {
         let (_parent, spool) = spool(Some(SMALL_BODY as u64 * 2));
         let mut writer = spool.writer();
-        writer.write(&[0; SMALL_BODY + 1]).expect("there is room");
+        writer.write(&vec![0; SMALL_BODY + 1]).expect("there is room");
         drop(writer);
         assert_eq!(std::fs::read_dir(spool.path()).expect("readable").count(), 0);
         assert_eq!(spool.stored.load(Ordering::Relaxed), 0);
