@@ -203,7 +203,7 @@ fn a_signal_ends_a_run_in_good_order() {
     let settings = with(server.settings(), "timeout", 60);
     let file = bench.flow_file(&flow(
         &[(SHOP, settings)],
-        vec![get(SHOP, json!({ "root": "", "path": ".*" }))],
+        vec![get(SHOP, json!({ "root": "outbound", "path": ".*" }))],
     ));
     let mut command = bench.command();
     command
