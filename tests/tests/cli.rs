@@ -197,6 +197,7 @@ fn secrets_come_from_the_environment() {
 #[test]
 fn a_signal_ends_a_run_in_good_order() {
     let server = Script::new()
+        .file("outbound/a.txt", "a")
         .on("LIST", |session, _| session.stay_silent())
         .start();
     let bench = Bench::new();
