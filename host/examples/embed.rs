@@ -51,7 +51,7 @@ async fn main() -> anyhow::Result<()> {
         options,
     };
     let exchange = Exchange::new(spool, [trigger]);
-    let limit = Duration::from_secs(60);
+    let limit = Duration::from_mins(1);
     let (exchange, summary) = instance.call("pull", "ftp-get", &call, 1, limit, exchange).await;
 
     for payload in &exchange.accepted {
