@@ -3,7 +3,7 @@
 mod connection;
 mod options;
 
-pub use connection::{Auth, Connection, DataConnection, Tls, Visibility, connection_schema};
+pub use connection::{Auth, Connection, DataConnection, Visibility, connection_schema};
 pub use options::{Match, Options, options_schema};
 
 use serde::de::DeserializeOwned;
@@ -56,6 +56,7 @@ fn without_position(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::connection::Tls;
     use super::*;
     use crate::error::Kind;
     use schemars::Schema;
