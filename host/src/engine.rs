@@ -53,7 +53,7 @@ impl Runtime {
     /// Makes the engine and links everything that connectors may import.
     ///
     /// # Errors
-    /// When the machine cannot run wasm, or the cache folder cannot be made.
+    /// When the machine cannot run wasm, or others may write to the cache folder.
     pub fn new(options: RuntimeOptions) -> anyhow::Result<Arc<Self>> {
         let mut config = Config::new();
         config.wasm_component_model(true);
@@ -64,10 +64,10 @@ impl Runtime {
         let linker = imports::linker(&engine)
             .map_err(plain)
             .context("cannot link what connectors import")?;
-        let cache = options
-            .cache
-            .map(|folder| Cache::open(folder, &engine))
-            .transpose()?;
+        let cache = match options.cache {
+            Some(folder) => Cache::open(folder, &engine)?,
+            None => None,
+        };
         tick(engine.weak())?;
         Ok(Arc::new(Self {
             engine,

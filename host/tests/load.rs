@@ -156,3 +156,13 @@ async fn a_cache_that_others_may_write_to_is_refused() {
     .expect("refused");
     assert!(error.to_string().contains("chmod 700"), "{error}");
 }
+
+#[tokio::test]
+async fn a_cache_folder_that_cannot_be_made_is_done_without() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("file");
+    std::fs::write(&file, b"not a folder").expect("writable");
+    let cache = Some(file.join("cache"));
+    let runtime = Runtime::new(RuntimeOptions { cache }).expect("an engine without a cache");
+    runtime.load(flowhost::FTP_COMPONENT).await.expect("it fits");
+}

@@ -98,12 +98,26 @@ impl Bench {
         }
     }
 
-    /// Writes the flow to a file; JSON is YAML.
+    /// Writes the flow to a file; JSON is YAML. Passwords go into files of their own, since flowhost refuses
+    /// those that stand in a flow.
     ///
     /// # Panics
     /// When it cannot be written.
     #[must_use]
     pub fn flow_file(&self, flow: &Value) -> PathBuf {
+        let mut flow = flow.clone();
+        let instances = flow["instances"].as_object_mut().into_iter().flatten();
+        for (name, instance) in instances {
+            let Some(password) = instance.pointer_mut("/settings/auth/password") else {
+                continue;
+            };
+            let Some(secret) = password.as_str().filter(|text| !text.starts_with("${")) else {
+                continue;
+            };
+            let file = format!("secrets/{name}");
+            self.write(&file, secret);
+            *password = json!(format!("${{file:{file}}}"));
+        }
         let path = self.path("flow.yaml");
         std::fs::write(&path, format!("{flow:#}\n")).expect("own folder");
         path

@@ -193,6 +193,34 @@ fn secrets_come_from_the_environment() {
     Run::of(command).assert_wrong(&["FLOW_TEST_PASSWORD", "instances.shop.settings.auth.password"]);
 }
 
+/// A password in the flow file would end up in a repository; it is refused, and not repeated.
+#[test]
+fn a_password_that_stands_in_the_flow_file_is_refused() {
+    let bench = Bench::new();
+    let flow = "\
+name: careless
+instances:
+  shop:
+    connector: ftp
+    settings: { host: ftp.example.com, auth: { username: shop, password: hunter2-hunter2 } }
+steps:
+  - { use: shop, endpoint: ftp-get, options: { path: a.txt } }
+";
+    bench.write("flow.yaml", flow);
+    let mut command = bench.command();
+    command.args(["check", "--offline", "flow.yaml"]);
+    let run = Run::of(command);
+    run.assert_wrong(&[
+        "flow.yaml:5:",
+        "instances.shop.settings.auth.password",
+        "${env:NAME}",
+    ]);
+    assert!(
+        !run.stdout.contains("hunter2") && !run.stderr.contains("hunter2"),
+        "{run}"
+    );
+}
+
 /// A run that is asked to end does so at once, although its server never answers.
 #[test]
 fn a_signal_ends_a_run_in_good_order() {

@@ -39,7 +39,8 @@ pub struct Options {
     )]
     pub path: Option<String>,
 
-    /// The folder below which the pattern in `path` is applied. Setting it makes `path` a regular expression.
+    /// The folder below which the pattern in `path` is applied; `/` is the connection's root. Setting it makes
+    /// `path` a regular expression.
     #[serde(default, deserialize_with = "unless_empty")]
     #[schemars(title = "Folder for the pattern", with = "String", example = &"outbound")]
     pub root: Option<String>,

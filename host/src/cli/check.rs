@@ -48,7 +48,6 @@ pub(super) async fn check(args: Args) -> anyhow::Result<ExitCode> {
                 continue;
             }
         };
-        output::warnings(&flow);
         if !args.json {
             let (steps, instances) = (flow.steps.len(), flow.instances.len());
             output::line(&format!(

@@ -1,7 +1,7 @@
 //! Events as lines, bars or JSON.
 
 use flowhost::event::{Event, Events};
-use flowhost::flow::{Flow, Problem, Problems};
+use flowhost::flow::{Problem, Problems};
 use indicatif::{HumanBytes, HumanDuration, MultiProgress, ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::collections::HashMap;
@@ -31,12 +31,6 @@ pub(super) fn problems(problems: &Problems, json: bool) {
             Ok(text) if json => line(&text),
             _ => eprintln!("{problem}"),
         }
-    }
-}
-
-pub(super) fn warnings(flow: &Flow) {
-    for warning in &flow.warnings {
-        eprintln!("warning: {warning}");
     }
 }
 

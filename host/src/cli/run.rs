@@ -50,7 +50,6 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(WRONG));
         }
     };
-    output::warnings(&flow);
     let cancel = CancellationToken::new();
     tokio::spawn(interrupts(cancel.clone()));
     let options = RunOptions {

@@ -7,7 +7,7 @@
     reason = "loading machine code is unsafe by nature; see the SAFETY note on the one place that does"
 )]
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use std::fs;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::Write as _;
@@ -24,23 +24,26 @@ pub(super) struct Cache {
 }
 
 impl Cache {
-    /// Opens the folder, or makes it.
+    /// Opens the folder, or makes it. None when it cannot be made: that costs every start a second, and nothing
+    /// else.
     ///
     /// # Errors
-    /// When it cannot be made, or others may write into it.
-    pub(super) fn open(folder: PathBuf, engine: &Engine) -> anyhow::Result<Self> {
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&folder)
-            .with_context(|| format!("cannot make the cache folder {}", folder.display()))?;
+    /// When others may write into it.
+    pub(super) fn open(folder: PathBuf, engine: &Engine) -> anyhow::Result<Option<Self>> {
+        if let Err(error) = fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder) {
+            tracing::warn!(
+                "compiled connectors are not cached: the folder {} cannot be made: {error}",
+                folder.display()
+            );
+            return Ok(None);
+        }
         check_private(&folder)?;
         let mut hasher = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);
-        Ok(Self {
+        Ok(Some(Self {
             folder,
             compatibility: hasher.finish(),
-        })
+        }))
     }
 
     fn file(&self, digest: &str) -> PathBuf {

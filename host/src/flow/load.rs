@@ -55,7 +55,6 @@ pub async fn load(runtime: &Arc<Runtime>, path: &Path, options: &LoadOptions) ->
         document,
         folder,
         problems: Vec::new(),
-        warnings: Vec::new(),
         redactor: Redactor::default(),
     };
     let flow = loader.structure();
@@ -77,7 +76,6 @@ pub async fn load(runtime: &Arc<Runtime>, path: &Path, options: &LoadOptions) ->
         variables: flow.variables,
         instances,
         steps,
-        warnings: loader.warnings,
         redactor: loader.redactor,
     })
 }
@@ -91,7 +89,6 @@ struct Loader {
     /// Paths in the file are relative to it.
     folder: PathBuf,
     problems: Vec<Problem>,
-    warnings: Vec<Problem>,
     redactor: Redactor,
 }
 

@@ -43,8 +43,6 @@ pub struct Flow {
     pub instances: BTreeMap<String, Configured>,
     /// What is done, in this order.
     pub steps: Vec<Step>,
-    /// What is not wrong and yet should be known.
-    pub warnings: Vec<Problem>,
     /// Blacks out the flow's secrets.
     pub redactor: Redactor,
 }

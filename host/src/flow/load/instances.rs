@@ -107,7 +107,7 @@ impl Loader {
         Ok(Some(filled))
     }
 
-    /// Remembers the values that must not show up anywhere.
+    /// Remembers the values that must not show up anywhere, and refuses those that the file itself holds.
     fn secrets(&mut self, base: &str, schema: &Schema, settings: &Value, filled: &[String]) {
         for pointer in schema.secrets(settings) {
             let Some(secret) = settings.pointer(&pointer).and_then(Value::as_str) else {
@@ -116,9 +116,8 @@ impl Loader {
             self.redactor.add(secret.to_owned().into());
             if !filled.contains(&pointer) {
                 let message =
-                    "a secret stands in the flow file; write `${env:NAME}` or `${file:PATH}` instead";
-                self.warnings
-                    .push(self.document.problem(&format!("{base}{pointer}"), message));
+                    "a secret must not stand in the flow file; write `${env:NAME}` or `${file:PATH}` instead";
+                self.problem(&format!("{base}{pointer}"), message);
             }
         }
     }
