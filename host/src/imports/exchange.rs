@@ -42,6 +42,9 @@ pub struct Exchange {
     pub accepted: Vec<Payload>,
     /// Payloads that were handed in, and what became of each.
     pub settled: Vec<(Incoming, Outcome)>,
+    /// Payloads that were handed in and let fall without a word of what became of them. After a call that failed they
+    /// may be handed in again; after one that ended well, [`unsettled`] is what happened to them.
+    pub unsettled: Vec<Incoming>,
     /// Payloads that were begun and given up, and not accepted later.
     pub aborted: Vec<(Metadata, Error)>,
     /// Offers answered with `skip`.
@@ -57,6 +60,7 @@ impl Exchange {
             spool,
             accepted: Vec::new(),
             settled: Vec::new(),
+            unsettled: Vec::new(),
             aborted: Vec::new(),
             skipped: 0,
             seen: HashSet::new(),
@@ -81,17 +85,19 @@ pub(crate) struct DeskLimits {
 }
 
 impl Desk {
-    /// Ends a call. Readers that the guest still holds were not settled: their effect is unknown.
+    /// Ends a call. Readers that the guest still holds were not settled.
     pub(crate) fn close(&mut self) -> Option<Exchange> {
         let mut exchange = self.exchange.take()?;
         for (_, incoming) in self.open.drain() {
-            exchange.settled.push((incoming, Outcome::Fail(unsettled())));
+            exchange.unsettled.push(incoming);
         }
         Some(exchange)
     }
 }
 
-fn unsettled() -> Error {
+/// The failure of a payload of which the connector does not say what became.
+#[must_use]
+pub fn unsettled() -> Error {
     Error {
         effect: Effect::Unknown,
         ..Error::new(
@@ -453,7 +459,7 @@ impl HostReader for State {
             && let Some(incoming) = self.desk.open.remove(&handle)
             && let Some(exchange) = &mut self.desk.exchange
         {
-            exchange.settled.push((incoming, Outcome::Fail(unsettled())));
+            exchange.unsettled.push(incoming);
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Bodies that are accepted and not yet done: small ones in memory, large ones in files.
 //!
-//! A spool belongs to one run. Its folder, and with it every body, is removed with the spool.
+//! A spool belongs to one run. Its folder, and with it every body, is removed with the spool; what a killed process
+//! has left is removed by the next one.
 
 use anyhow::Context as _;
 use bytes::{Bytes, BytesMut};
@@ -18,10 +19,14 @@ const SMALL_BODY: usize = 64 * 1024;
 /// All bodies in memory together, so that the memory of a run does not grow with the number of its payloads.
 const MEMORY_BUDGET: u64 = 8 * 1024 * 1024;
 
+/// Held by the process that uses the spool's folder, and free again when that has ended in whatever way.
+const LOCK_FILE: &str = "spool.lock";
+
 /// Where the bodies of one run are.
 #[derive(Debug)]
 pub struct Spool {
     folder: TempDir,
+    _lock: File,
     in_memory: AtomicU64,
     stored: AtomicU64,
     /// Most bytes that may be stored at the same time; none: as much as the disk holds.
@@ -61,8 +66,12 @@ impl Spool {
             .prefix("run-")
             .tempdir_in(parent)
             .with_context(|| format!("cannot make a spool in {}", parent.display()))?;
+        let lock = lock(folder.path())
+            .with_context(|| format!("cannot lock the spool in {}", folder.path().display()))?;
+        remove_left(parent);
         Ok(Arc::new(Self {
             folder,
+            _lock: lock,
             in_memory: AtomicU64::new(0),
             stored: AtomicU64::new(0),
             quota,
@@ -98,6 +107,34 @@ impl Spool {
         SpoolError::Disk {
             folder: self.path(),
             source,
+        }
+    }
+}
+
+/// The lock file has its name only when it is locked: another process must not take it for one that was left.
+fn lock(folder: &Path) -> io::Result<File> {
+    let made = folder.join("new.lock");
+    let file = File::create_new(&made)?;
+    file.lock()?;
+    std::fs::rename(made, folder.join(LOCK_FILE))?;
+    Ok(file)
+}
+
+/// Removes the spools of processes that were killed. One that cannot be removed costs room and nothing else.
+fn remove_left(parent: &Path) {
+    let entries = std::fs::read_dir(parent).into_iter().flatten().flatten();
+    for folder in entries.map(|entry| entry.path()) {
+        // Without a lock file it is no spool, or one that is being made at this moment.
+        let Ok(lock) = File::open(folder.join(LOCK_FILE)) else {
+            continue;
+        };
+        if lock.try_lock().is_ok()
+            && let Err(error) = std::fs::remove_dir_all(&folder)
+        {
+            tracing::warn!(
+                "what an earlier run has left in {} cannot be removed: {error}",
+                folder.display()
+            );
         }
     }
 }
@@ -379,12 +416,25 @@ mod tests {
     }
 
     #[test]
+    fn what_a_killed_process_left_is_removed_and_a_living_spool_is_not() {
+        let (parent, living) = spool(None);
+        let left = parent.path().join("run-killed");
+        std::fs::create_dir(&left).expect("a folder");
+        std::fs::write(left.join(LOCK_FILE), b"").expect("a lock that nobody holds");
+        std::fs::write(left.join("body"), b"bytes").expect("a body");
+        let _another = Spool::create(parent.path(), None).expect("a spool");
+        assert!(!left.exists());
+        assert!(living.path().exists());
+    }
+
+    #[test]
     fn a_writer_that_is_dropped_leaves_nothing() {
         let (_parent, spool) = spool(Some(SMALL_BODY as u64 * 2));
         let mut writer = spool.writer();
         writer.write(&vec![0; SMALL_BODY + 1]).expect("there is room");
         drop(writer);
-        assert_eq!(std::fs::read_dir(spool.path()).expect("readable").count(), 0);
+        // The lock file alone.
+        assert_eq!(std::fs::read_dir(spool.path()).expect("readable").count(), 1);
         assert_eq!(spool.stored.load(Ordering::Relaxed), 0);
     }
 }

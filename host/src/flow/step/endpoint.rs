@@ -1,12 +1,12 @@
 //! A step that calls an endpoint of a connector.
 
 use super::{Memory, Session, Tried, Work, template_error};
-use crate::contract::{Call, Effect, Error, ErrorKind, Outcome, Retry};
+use crate::contract::{Call, Error, ErrorKind, Outcome};
 use crate::failure::Failure;
 use crate::flow::Configured;
 use crate::flow::document::field_name;
 use crate::flow::schema::Schema;
-use crate::imports::exchange::{Exchange, Incoming};
+use crate::imports::exchange::{self, Exchange, Incoming};
 use crate::instance::{Instance, RunContext};
 use crate::payload::Payload;
 use secrecy::ExposeSecret as _;
@@ -151,28 +151,27 @@ fn unstarted(mut tried: Tried, incoming: VecDeque<Incoming>, failure: Failure) -
 }
 
 /// Takes out of an exchange what became of its payloads.
-fn collect(exchange: &mut Exchange, tried: &mut Tried) {
-    tried.made.append(&mut exchange.accepted);
-    tried.lost.append(&mut exchange.aborted);
+fn collect(finished: &mut Exchange, tried: &mut Tried) {
+    tried.made.append(&mut finished.accepted);
+    tried.lost.append(&mut finished.aborted);
     tried
         .untouched
-        .extend(exchange.inbox.drain(..).map(|incoming| incoming.payload));
-    for (incoming, outcome) in exchange.settled.drain(..) {
+        .extend(finished.inbox.drain(..).map(|incoming| incoming.payload));
+    let unsettled = finished.unsettled.drain(..).map(|incoming| incoming.payload);
+    if tried.failure.is_some() {
+        // The failure of the call tells more than the connector's silence.
+        tried.untouched.extend(unsettled);
+    } else {
+        tried
+            .failed
+            .extend(unsettled.map(|payload| (payload, exchange::unsettled())));
+    }
+    for (incoming, outcome) in finished.settled.drain(..) {
         let Payload { body, .. } = incoming.payload.clone();
         match outcome {
             Outcome::Pass(metadata) => tried.passed.push(Payload { metadata, body }),
             Outcome::Consume => tried.consumed.push(incoming.payload),
-            // The connector took it and then the whole call failed: that failure tells more.
-            Outcome::Fail(error) if tried.failure.is_some() && is_unsettled(&error) => {
-                tried.untouched.push(incoming.payload);
-            }
             Outcome::Fail(error) => tried.failed.push((incoming.payload, error)),
         }
     }
-}
-
-fn is_unsettled(error: &Error) -> bool {
-    error.kind == ErrorKind::Internal
-        && error.effect == Effect::Unknown
-        && matches!(error.retry, Retry::Never)
 }
