@@ -2,7 +2,7 @@
 //!
 //! - [`document`], [`file`](mod@file), [`schema`], [`secret`], [`template`]: what a flow file may say, and
 //!   words for what it should not have said, each with its line.
-//! - [`load`]: from the file to a [`Flow`] that is ready to run: everything that can be known before
+//! - [`mod@load`]: from the file to a [`Flow`] that is ready to run: everything that can be known before
 //!   anything connects is checked here.
 //! - [`runner`]: runs the steps of a flow, one after the other, over a set of payloads. [`step`] has one
 //!   file for each kind of step; [`retry`] the arithmetic of trying again.
