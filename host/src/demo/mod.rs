@@ -31,6 +31,9 @@ pub const SYNC_STOCK: &str = include_str!("../../../examples/sync-stock.yaml");
 /// (3) Files to another server, and their originals into an archive.
 pub const DISTRIBUTE_INVOICES: &str = include_str!("../../../examples/distribute-invoices.yaml");
 
+/// Where a stage keeps the password of its servers, beside the flows.
+const PASSWORD_FILE: &str = "password";
+
 /// Runs the demo in a temporary folder, which is gone afterwards. Events are those of the three runs.
 ///
 /// # Errors
@@ -176,6 +179,7 @@ impl Stage {
     ) -> anyhow::Result<Vec<String>> {
         let path = self.folder.path().join(file);
         std::fs::write(&path, self.addressed(text))?;
+        std::fs::write(self.folder.path().join(PASSWORD_FILE), server::PASSWORD)?;
         let flow = match flow::load(runtime, &path, &LoadOptions::default()).await {
             Ok(flow) => flow,
             Err(problems) => return Ok(vec![problems.to_string()]),
@@ -192,15 +196,17 @@ impl Stage {
         })
     }
 
-    /// The flow with this stage's addresses in place of the environment's.
+    /// The flow with this stage's addresses in place of the environment's. The passwords come from a file, since none
+    /// may stand in a flow.
     fn addressed(&self, text: &str) -> String {
+        let password = format!("${{file:{PASSWORD_FILE}}}");
         let values = [
             ("WAREHOUSE_HOST", self.warehouse.address().ip().to_string()),
             ("WAREHOUSE_PORT", self.warehouse.port().to_string()),
-            ("WAREHOUSE_PASSWORD", server::PASSWORD.to_owned()),
+            ("WAREHOUSE_PASSWORD", password.clone()),
             ("PARTNER_HOST", self.partner.address().ip().to_string()),
             ("PARTNER_PORT", self.partner.port().to_string()),
-            ("PARTNER_PASSWORD", server::PASSWORD.to_owned()),
+            ("PARTNER_PASSWORD", password),
             ("SHOP_URL", self.shop.url("")),
         ];
         values.iter().fold(text.to_owned(), |text, (name, value)| {
