@@ -239,10 +239,10 @@ mod tests {
         let retry = Event::Retry {
             step: step(),
             attempt: 1,
-            after_ms: 1500,
+            after_ms: 2000,
             message: "busy".into(),
         };
-        assert_eq!(text(&retry).as_deref(), Some("pull: again in 1 second: busy"));
+        assert_eq!(text(&retry).as_deref(), Some("pull: again in 2 seconds: busy"));
         let end = Event::StepFinished {
             step: step(),
             payloads: 1,

@@ -78,7 +78,11 @@ impl Loader {
                     }
                     filled.push(pointer);
                 }
-                Err(error) => self.problem(&format!("{base}{pointer}"), error.to_string()),
+                Err(error) => {
+                    self.problem(&format!("{base}{pointer}"), error.to_string());
+                    // It was meant to come from outside, and is no secret that the file itself holds.
+                    filled.push(pointer);
+                }
             }
         }
         match Schema::compile(&connector.descriptor.connection_schema) {
