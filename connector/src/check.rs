@@ -10,7 +10,8 @@ use crate::settings::{Auth, Connection};
 use crate::transport::{Host, Patience};
 
 /// Goes through a session step by step. The failed step is the last.
-pub fn check(connection: &str, host: Host) -> Result<Vec<CheckStep>, Error> {
+pub fn check(connection: &str, probe_write: bool, host: Host) -> Result<Vec<CheckStep>, Error> {
+    let _ = probe_write;
     let settings = Connection::parse(connection)?;
     let mut steps = Vec::new();
     match walk(&settings, host, &mut steps) {

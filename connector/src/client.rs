@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::error::{Error, Op};
+use crate::error::{Error, Kind, Op};
 use crate::session::{Session, may_retry};
 use crate::settings::Connection;
 use crate::transport::{Host, Level, pause};
@@ -15,6 +15,17 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const CLEAN_UP: Duration = Duration::from_secs(5);
 /// The same when the call is cancelled: the contract asks to be back within a second.
 const CLEAN_UP_CANCELLED: Duration = Duration::from_millis(800);
+
+/// How often something has failed.
+#[derive(Debug, Default)]
+pub struct Tries(u8);
+
+impl Tries {
+    /// It got somewhere, so it counts as the first try again.
+    pub fn start_over(&mut self) {
+        self.0 = 0;
+    }
+}
 
 /// A server and the session with it.
 #[derive(Debug)]
@@ -37,6 +48,11 @@ impl Client {
     /// Whether this client is for these settings.
     pub fn is_for(&self, settings: &Connection) -> bool {
         self.settings == *settings
+    }
+
+    /// The host's functions.
+    pub fn host(&self) -> Host {
+        self.host
     }
 
     /// The settings.
@@ -65,7 +81,7 @@ impl Client {
     }
 
     fn connect(&self) -> Result<Session, Error> {
-        let mut tries = 1;
+        let mut tries = Tries::default();
         loop {
             match Session::open(&self.settings, self.host) {
                 Ok(session) => {
@@ -73,43 +89,49 @@ impl Client {
                     (self.host.log)(Level::Debug, &message);
                     return Ok(session);
                 }
-                Err(error)
-                    if error.retry == crate::error::Retry::Backoff && tries < self.settings.max_tries =>
-                {
-                    self.wait_before_next(tries, &error)?;
-                    tries += 1;
+                // A session that does not open ends the call, but not before the last try.
+                Err(error) => {
+                    let error = Error {
+                        ends_call: error.kind == Kind::Cancelled,
+                        ..error
+                    };
+                    self.wait(&mut tries, error).map_err(Error::ending_call)?;
                 }
-                Err(error) => return Err(error.ending_call()),
             }
         }
     }
 
     /// Does some work in a session, and again in a new one when it fails in a way that trying again can help.
     pub fn attempt<T>(&mut self, mut work: impl FnMut(&mut Session) -> Result<T, Error>) -> Result<T, Error> {
-        let mut tries = 1;
+        let mut tries = Tries::default();
         loop {
-            let error = match work(self.session()?) {
+            match work(self.session()?) {
                 Ok(done) => return Ok(done),
-                Err(error) => error,
-            };
-            if error.session_lost {
-                self.drop_session();
+                Err(error) => self.recover(&mut tries, error)?,
             }
-            if !may_retry(&error) || tries >= self.settings.max_tries {
-                return Err(error);
-            }
-            self.wait_before_next(tries, &error)?;
-            tries += 1;
         }
     }
 
-    fn wait_before_next(&self, tries: u8, error: &Error) -> Result<(), Error> {
+    /// Makes ready for another try after a failure: lets a lost session go, and waits. The failure comes back
+    /// when there is no use in trying again.
+    pub fn recover(&mut self, tries: &mut Tries, error: Error) -> Result<(), Error> {
+        if error.session_lost {
+            self.drop_session();
+        }
+        self.wait(tries, error)
+    }
+
+    fn wait(&self, tries: &mut Tries, error: Error) -> Result<(), Error> {
+        tries.0 = tries.0.saturating_add(1);
+        if !may_retry(&error) || tries.0 >= self.settings.max_tries {
+            return Err(error);
+        }
         let message = format!(
-            "Try {tries} of {} failed, trying again. {error}",
-            self.settings.max_tries
+            "Try {} of {} failed, trying again. {error}",
+            tries.0, self.settings.max_tries
         );
         (self.host.log)(Level::Warn, &message);
-        let factor = 1_u32 << (tries - 1).min(16);
+        let factor = 1_u32 << (tries.0 - 1).min(16);
         let length = FIRST_PAUSE.saturating_mul(factor).min(LONGEST_PAUSE);
         pause(self.host, length)
             .map_err(|stop| Error::io(Op::Connect, &self.settings.host, &stop).ending_call())

@@ -39,6 +39,16 @@ const WORDS: [(&str, Verb); 8] = [
     ("rmdir", Verb::Rmdir),
 ];
 
+impl Verb {
+    /// The word that means it.
+    pub fn word(self) -> &'static str {
+        WORDS
+            .iter()
+            .find(|(_, verb)| *verb == self)
+            .map_or("", |(word, _)| word)
+    }
+}
+
 /// A command that has been read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {

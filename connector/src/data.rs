@@ -95,9 +95,17 @@ impl Session {
         self.data_failure(op, &subject, stream, error)
     }
 
-    /// An error when the call is to end; for loops that never wait.
-    pub fn check(&self) -> io::Result<()> {
+    /// Looks after the session while a file is on its way: an error when the call is to end. For loops that
+    /// never wait.
+    pub fn keep_alive(&mut self) -> io::Result<()> {
         self.patience.check()
+    }
+
+    /// Lets the next transfer begin at this byte (REST, RFC 3659 section 5).
+    pub fn restart_at(&mut self, path: &RemotePath, offset: u64) -> Result<(), Error> {
+        self.expect(Op::Read, path.as_str(), &format!("REST {offset}"), &[350])
+            .map(|_| ())
+            .map_err(Error::retryable)
     }
 
     /// From here on only what was left half done is removed, quickly, cancelled or not.

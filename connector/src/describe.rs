@@ -4,26 +4,19 @@ use crate::bindings::exports::flow::connector::connector::{Descriptor, Direction
 use crate::bindings::flow::connector::types::Call;
 use crate::command::Verb;
 use crate::error::{Error, Kind};
-use crate::select::check_stated;
 use crate::settings::{Connection, DataConnection, Options, connection_schema, options_schema};
+use crate::task::check_stated;
 
-/// The order of the options that fits receiving: where first, then what to do.
-const GET_ORDER: [&str; 6] = [
-    "path",
-    "root",
-    "match",
-    "command",
-    "original_filename",
-    "original_path",
-];
-/// The order that fits sending: what to do first.
-const PUT_ORDER: [&str; 6] = [
+/// The order of the options that fits sending: what to do first. That of [`Options`] fits receiving.
+const PUT_ORDER: [&str; 8] = [
     "command",
     "path",
+    "if_exists",
+    "temporary_name",
+    "verify",
+    "preserve_modified",
+    "transfer_type",
     "root",
-    "match",
-    "original_filename",
-    "original_path",
 ];
 
 const DESCRIPTION: &str = "\
@@ -63,7 +56,7 @@ pub fn descriptor() -> Descriptor {
         description: DESCRIPTION.to_owned(),
         connection_schema: connection_schema().as_value().to_string(),
         endpoints: vec![
-            endpoint("ftp-get", "Receive files", GET_DESCRIPTION, "get", &GET_ORDER),
+            endpoint("ftp-get", "Receive files", GET_DESCRIPTION, "get", &[]),
             endpoint(
                 "ftp-put",
                 "Send or change files",
@@ -125,15 +118,20 @@ mod tests {
 
     #[test]
     fn both_endpoints_show_the_same_options() {
-        let mut put = PUT_ORDER;
-        let mut get = GET_ORDER;
-        put.sort_unstable();
-        get.sort_unstable();
-        assert_eq!(put, get);
         let descriptor = descriptor();
         let [get, put] = &descriptor.endpoints[..] else {
             panic!()
         };
+        let names = |endpoint: &Endpoint| {
+            let schema: serde_json::Value = serde_json::from_str(&endpoint.options_schema).unwrap();
+            let properties = schema["properties"].as_object().unwrap();
+            properties.keys().cloned().collect::<Vec<_>>()
+        };
+        let (mut of_get, mut of_put) = (names(get), names(put));
+        assert_eq!((of_get[0].as_str(), of_put[0].as_str()), ("path", "command"));
+        of_get.sort_unstable();
+        of_put.sort_unstable();
+        assert_eq!(of_get, of_put);
         let default = |endpoint: &Endpoint| {
             let schema: serde_json::Value = serde_json::from_str(&endpoint.options_schema).unwrap();
             schema.pointer("/properties/command/default").cloned()

@@ -1,7 +1,9 @@
 //! Files and folders of a session: looking, listing, making, renaming, deleting.
 
+use std::time::SystemTime;
+
 use crate::error::{Error, Kind, Op};
-use crate::listing::{self, Dialect, Entry, EntryKind, Line};
+use crate::listing::{self, Clock, Dialect, Entry, EntryKind, Line, Lines, Modified, Precision};
 use crate::path::RemotePath;
 use crate::session::Session;
 use crate::transport::Level;
@@ -35,20 +37,34 @@ impl Session {
                 _ => {}
             }
         }
+        self.target(path)
+    }
+
+    /// What a path leads to, by SIZE and MDTM, which follow links. A folder shows as missing.
+    pub fn target(&mut self, path: &RemotePath) -> Result<Stat, Error> {
         let size = match self.size(path)? {
             Stat::Is(entry) => entry.size,
             other => return Ok(other),
         };
-        let reply = self.command(Op::Stat, path.as_str(), &format!("MDTM {remote}"))?;
-        let modified_ms = (reply.code == 213)
-            .then(|| listing::timestamp(reply.text.trim()))
-            .flatten();
         Ok(Stat::Is(Entry {
             name: path.name().to_owned(),
             kind: EntryKind::File,
             size,
-            modified_ms,
+            modified: self.modified(path)?,
         }))
+    }
+
+    /// When a file was last modified, where the server tells (MDTM, RFC 3659 section 3).
+    pub fn modified(&mut self, path: &RemotePath) -> Result<Option<Modified>, Error> {
+        let line = format!("MDTM {}", self.remote(path));
+        let reply = self.command(Op::Stat, path.as_str(), &line)?;
+        Ok((reply.code == 213)
+            .then(|| listing::timestamp(reply.text.trim()))
+            .flatten()
+            .map(|ms| Modified {
+                ms,
+                precision: Precision::Second,
+            }))
     }
 
     /// The size of a file.
@@ -59,7 +75,7 @@ impl Session {
                 name: path.name().to_owned(),
                 kind: EntryKind::File,
                 size: Some(size),
-                modified_ms: None,
+                modified: None,
             })),
             (450 | 550, _) => Ok(Stat::Missing),
             (421, _) => Err(Error::reply(Op::Stat, path.as_str(), reply.code, &reply.text)),
@@ -113,11 +129,14 @@ impl Session {
                 Dialect::Names => "NLST",
             };
             let mut unreadable = 0_u64;
-            let listed = self.lines(&subject, command, |line| match listing::parse(dialect, line) {
+            let mut take = |line: Line| match line {
                 Line::Entry(entry) => each(entry),
                 Line::Nothing => {}
                 Line::Unreadable => unreadable += 1,
-            });
+            };
+            let mut lines = Lines::new(dialect, &self.clock());
+            let listed = self.lines(&subject, command, |line| take(lines.read(line)));
+            take(lines.end());
             if unreadable > 0 {
                 let message = format!(
                     "Left out {unreadable} entries of `{subject}`: not readable, or with unsafe names."
@@ -134,6 +153,13 @@ impl Session {
             }
         }
         self.leave(folder)
+    }
+
+    fn clock(&self) -> Clock {
+        Clock {
+            now_ms: now_ms(),
+            zone: jiff::tz::TimeZone::UTC,
+        }
     }
 
     /// Makes a folder and those above it. What is there already is fine.
@@ -250,6 +276,11 @@ impl Session {
     }
 }
 
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
 /// Whether the server does not know the command at all, as opposed to refusing this use of it.
 fn is_not_offered(error: &Error) -> bool {
     matches!(error.code, Some(500 | 501 | 502 | 504))
@@ -272,7 +303,7 @@ fn facts_of(path: &RemotePath, line: &str) -> Option<Entry> {
             name: path.name().to_owned(),
             kind: EntryKind::Folder,
             size: None,
-            modified_ms: None,
+            modified: None,
         }),
         Line::Unreadable => None,
     }
@@ -287,7 +318,11 @@ mod tests {
         let path = crate::path::jail("a/b.csv", "").unwrap().path;
         let entry = facts_of(&path, " type=file;size=3;modify=19700101000001; /home/x/a/b.csv").unwrap();
         assert_eq!(
-            (entry.name.as_str(), entry.size, entry.modified_ms),
+            (
+                entry.name.as_str(),
+                entry.size,
+                entry.modified.map(|modified| modified.ms)
+            ),
             ("b.csv", Some(3), Some(1000))
         );
         assert_eq!(facts_of(&path, "type=cdir;; /a").unwrap().kind, EntryKind::Folder);

@@ -7,8 +7,8 @@ use crate::bindings::flow::connector::types::{Call, Metadata, Summary};
 use crate::client::Client;
 use crate::command::Verb;
 use crate::error::Error;
-use crate::select::{Task, check_stated};
 use crate::settings::{Connection, Options};
+use crate::task::{Task, check_stated};
 use crate::transport::Host;
 use crate::{get, list, manage, put};
 

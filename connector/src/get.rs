@@ -1,21 +1,17 @@
-//! `get`: one payload for each selected file.
+//! `get`: one payload for each selected file, and what happens to the file afterwards.
 
-use crate::bindings::flow::connector::exchange::{self, Offer, Writer};
+use crate::bindings::flow::connector::context;
+use crate::bindings::flow::connector::exchange::{self, Writer};
 use crate::bindings::flow::connector::types::{Metadata, Summary};
-use crate::bindings::wasi::io::streams::OutputStream;
 use crate::client::Client;
 use crate::error::{Effect, Error, Kind};
-use crate::files::Stat;
+use crate::fetch::fetch;
 use crate::flow::{Done, ORIGINAL_FILENAME, ORIGINAL_PATH};
-use crate::listing::{Entry, EntryKind};
-use crate::path::{Named, RemotePath};
-use crate::select::{Found, Selection, Task, in_folder};
-use crate::session::Session;
-
-/// The size of a copy's steps. WASI moves at most 64 KiB at a time, and larger buffers gain nothing.
-pub const CHUNK: usize = 64 * 1024;
-/// How many steps go by between two looks at whether the call is to end, when the copy never waits.
-pub const STEPS_BETWEEN_CHECKS: u32 = 64;
+use crate::listing::Precision;
+use crate::manage;
+use crate::path::jail;
+use crate::select::{Found, Queue, companion};
+use crate::task::{After, Task};
 
 /// What became of one offered payload.
 pub enum Offered {
@@ -30,24 +26,27 @@ pub enum Offered {
 /// Fetches what the task selects.
 pub fn run(client: &mut Client, task: &Task, summary: &mut Summary) -> Result<Done, Error> {
     let default = client.settings().default_folder()?;
-    let found = client.attempt(|session| select(session, &task.selection, &default, false))?;
-    for mut item in found {
-        let mut again = false;
-        let result = client.attempt(|session| {
-            if again {
-                // It failed before, perhaps because it has changed since it was listed.
-                if let Stat::Is(entry) = session.stat(&item.path)? {
-                    item.entry = entry;
-                }
+    let mut queue = Queue::new(task, &default, false);
+    let mut done = Done::Consume;
+    let mut taken = 0;
+    while taken < task.max_files
+        && let Some(found) = queue.next(client)?
+    {
+        let offered = fetch(client, &found, task);
+        let accepted = matches!(offered, Ok(Offered::Taken(_)));
+        if count(offered, summary)? {
+            done = Done::Stop;
+            break;
+        }
+        if accepted {
+            taken += 1;
+            if let Err(error) = after(client, &found, task) {
+                report(&found, task, error)?;
             }
-            again = true;
-            fetch(session, &item, task)
-        });
-        if count(result, summary)? {
-            return Ok(Done::Stop);
         }
     }
-    Ok(Done::Consume)
+    summary.skipped += queue.left;
+    Ok(done)
 }
 
 /// Adds an offered payload to the summary. True when the flow wants no more. A payload's own failure was told
@@ -66,72 +65,90 @@ pub fn count(result: Result<Offered, Error>, summary: &mut Summary) -> Result<bo
     Ok(false)
 }
 
-/// The files, and on request the folders, that a selection means. A static path that is not there is an
-/// error; a pattern that nothing fits is not.
-pub fn select(
-    session: &mut Session,
-    selection: &Selection,
-    default: &RemotePath,
-    folders_too: bool,
-) -> Result<Vec<Found>, Error> {
-    match selection {
-        Selection::Nothing => in_folder(session, default, folders_too),
-        Selection::Pattern(pattern) => pattern.find(session, folders_too),
-        Selection::Static(Named { path, folder: true }) => in_folder(session, path, folders_too),
-        Selection::Static(Named { path, folder: false }) => {
-            let one = |entry| {
-                Ok(vec![Found {
-                    path: path.clone(),
-                    entry,
-                }])
+/// Deletes or moves a file that the flow has accepted, and its companion with it.
+fn after(client: &mut Client, found: &Found, task: &Task) -> Result<(), Error> {
+    let path = &found.path;
+    let of_its_own = |done: &crate::pattern::Template| done.depends_on_name();
+    let companion =
+        companion(&task.filter, path).filter(|_| task.filter.done_file.as_ref().is_some_and(of_its_own));
+    match &task.after {
+        After::Keep => return Ok(()),
+        After::Delete => {
+            manage::delete_one(client, path)?;
+            if let Some(companion) = companion {
+                manage::delete_one(client, &companion)?;
+            }
+        }
+        After::Move(template) => {
+            let run = context::run_id();
+            let target = |path: &crate::path::RemotePath| -> Result<_, Error> {
+                let named = jail(&template.fill(path.name(), &run), "/options/after")?;
+                Ok(if named.folder {
+                    named.path.child(path.name())
+                } else {
+                    named.path
+                })
             };
-            match session.stat(path)? {
-                Stat::Is(entry) if entry.kind == EntryKind::Folder => in_folder(session, path, folders_too),
-                Stat::Is(entry) => one(entry),
-                // SIZE does not know folders, and some servers do not know SIZE.
-                Stat::Missing | Stat::Unknown if session.is_folder(path)? => {
-                    in_folder(session, path, folders_too)
-                }
-                Stat::Unknown => one(Entry {
-                    name: path.name().to_owned(),
-                    kind: EntryKind::File,
-                    size: None,
-                    modified_ms: None,
-                }),
-                Stat::Missing => Err(Error {
-                    code: Some(550),
-                    ..Error::new(Kind::NotFound, format!("There is no file or folder `{path}`."))
-                }),
+            let to = target(path)?;
+            manage::rename_one(client, path, &to, task.if_exists)?;
+            // Beside the file, under the name that belongs to the file's new one.
+            if let (Some(from), Some(done)) = (companion, &task.filter.done_file) {
+                let to = to.parent().child(&done.fill(to.name(), ""));
+                manage::rename_one(client, &from, &to, task.if_exists)?;
             }
         }
     }
+    Ok(())
+}
+
+/// Tells the flow that a file was delivered and not dealt with afterwards.
+fn report(found: &Found, task: &Task, error: Error) -> Result<(), Error> {
+    let done = match task.after {
+        After::Delete => "deleted",
+        _ => "moved",
+    };
+    let ends_call = error.ends_call.then(|| error.clone());
+    let message = format!("`{}` was delivered, not {done}. {}", found.path, error.message);
+    exchange::report(found.path.as_str(), &Error { message, ..error }.into());
+    ends_call.map_or(Ok(()), Err)
 }
 
 /// What a payload says of the entry that it stands for.
 pub fn metadata(found: &Found, task: &Task) -> Metadata {
-    let Found { path, entry } = found;
-    let version = match (entry.size, entry.modified_ms) {
-        (Some(size), Some(modified)) => Some(format!("{size}-{modified}")),
-        (Some(size), None) => Some(size.to_string()),
-        (None, Some(modified)) => Some(format!("-{modified}")),
-        (None, None) => None,
-    };
+    let path = &found.path;
     let text = |own: &Option<String>, default: &str| own.clone().unwrap_or_else(|| default.to_owned());
     Metadata {
         id: path.as_str().to_owned(),
-        version,
-        name: Some(entry.name.clone()),
-        content_type: content_type(&entry.name).map(str::to_owned),
-        size: entry.size,
-        modified_ms: entry.modified_ms,
+        version: version(found),
+        name: Some(path.name().to_owned()),
+        content_type: content_type(path.name()).map(str::to_owned),
+        size: found.size,
+        modified_ms: found.modified.map(|modified| modified.ms),
         attributes: vec![
             ("path".to_owned(), path.as_str().to_owned()),
             (
                 ORIGINAL_FILENAME.to_owned(),
-                text(&task.original_filename, &entry.name),
+                text(&task.original_filename, path.name()),
             ),
             (ORIGINAL_PATH.to_owned(), text(&task.original_path, path.as_str())),
         ],
+    }
+}
+
+/// Changes when the file does, and not when its listing gets coarser: a UNIX listing tells the minute for half
+/// a year and the day after that, so a time is only counted as exactly as it was told.
+fn version(found: &Found) -> Option<String> {
+    let time = found.modified.map(|modified| match modified.precision {
+        Precision::Second => modified.ms.to_string(),
+        Precision::Minute => format!("{}m", modified.ms / 60_000),
+        Precision::Day => format!("{}d", modified.ms / 86_400_000),
+    });
+    match (found.size, time) {
+        (None, None) => None,
+        (size, time) => {
+            let size = size.map(|size| size.to_string()).unwrap_or_default();
+            Some(format!("{size}-{}", time.unwrap_or_default()))
+        }
     }
 }
 
@@ -149,101 +166,16 @@ fn content_type(name: &str) -> Option<&'static str> {
     })
 }
 
-fn fetch(session: &mut Session, found: &Found, task: &Task) -> Result<Offered, Error> {
-    let writer =
-        match exchange::begin(&metadata(found, task)).map_err(|error| Error::from(error).ending_call())? {
-            Offer::Accept(writer) => writer,
-            Offer::Skip => return Ok(Offered::Skipped),
-            Offer::Stop => return Ok(Offered::Stop),
-        };
-    let body = writer.body();
-    let copied = copy(session, &found.path, &body);
-    drop(body);
-    let failure = match copied {
-        Ok(bytes) => match short_or_long(found, bytes) {
-            None => return accepted(writer).map(|()| Offered::Taken(bytes)),
-            Some(error) => error,
-        },
-        Err(Failed::Here) => {
-            // The host knows why it takes no more bytes, and says so here.
-            let error = match accepted(writer) {
-                Err(error) => error,
-                Ok(()) => Error::new(
-                    Kind::Internal,
-                    "The host accepted a payload whose body it had refused.",
-                ),
-            };
-            return Err(error.losing_session());
-        }
-        Err(Failed::There(error)) => error,
-    };
-    Writer::abort(writer, &failure.clone().into());
-    Err(failure)
-}
-
 /// Waits until the flow has accepted the payload for good.
 pub fn accepted(writer: Writer) -> Result<(), Error> {
     Writer::finish(writer).map_err(Error::from)
 }
 
-/// A file that does not have the length that the server said was cut short, or has changed meanwhile.
-fn short_or_long(found: &Found, bytes: u64) -> Option<Error> {
-    let size = found.entry.size.filter(|size| *size != bytes)?;
-    let message = format!("`{}` should have {size} bytes, and {bytes} arrived.", found.path);
-    Some(Error::new(Kind::Data, message).retryable())
-}
-
-/// Which side broke a copy.
-enum Failed {
-    /// The host.
-    Here,
-    /// The server.
-    There(Error),
-}
-
-fn copy(session: &mut Session, path: &RemotePath, body: &OutputStream) -> Result<u64, Failed> {
-    let mut transfer = session.start_read(path).map_err(Failed::There)?;
-    let mut buffer = vec![0; CHUNK];
-    let mut total = 0_u64;
-    let mut steps = 0_u32;
-    loop {
-        steps = steps.wrapping_add(1);
-        let checked = if steps.is_multiple_of(STEPS_BETWEEN_CHECKS) {
-            session.check()
-        } else {
-            Ok(())
-        };
-        match checked.and_then(|()| transfer.read(&mut buffer)) {
-            Ok(0) => break,
-            Ok(read) => {
-                write_all(body, &buffer[..read]).map_err(|()| Failed::Here)?;
-                total += read as u64;
-            }
-            Err(error) => return Err(Failed::There(session.transfer_failed(transfer, &error))),
-        }
-    }
-    // The server's verdict first: what came over a connection that it calls broken is not a file.
-    session.finish(transfer).map_err(|error| {
-        Failed::There(Error {
-            effect: Effect::None,
-            ..error
-        })
-    })?;
-    body.blocking_flush().map_err(|_| Failed::Here)?;
-    Ok(total)
-}
-
-/// Writes with the host's consent. (`blocking-write-and-flush` would move only 4 KiB at a time.)
-pub fn write_all(body: &OutputStream, mut bytes: &[u8]) -> Result<(), ()> {
-    while !bytes.is_empty() {
-        let room = body.check_write().map_err(|_| ())?;
-        if room == 0 {
-            body.subscribe().block();
-            continue;
-        }
-        let (now, later) = bytes.split_at(usize::try_from(room).unwrap_or(usize::MAX).min(bytes.len()));
-        body.write(now).map_err(|_| ())?;
-        bytes = later;
-    }
-    Ok(())
+/// The host took a payload whose body it had refused to take.
+pub fn contradiction() -> Error {
+    Error::new(
+        Kind::Internal,
+        "The host accepted a payload whose body it had refused.",
+    )
+    .leaving(Effect::None)
 }

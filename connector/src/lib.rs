@@ -7,13 +7,14 @@
 //! - this file: the generated bindings, the exports, and the translation between the contract's types and
 //!   ours
 //! - `flow`: takes the incoming payloads one after another, hands each to its command, settles it
-//! - `get`, `put`, `manage`, `list`: the commands, one family a file
+//! - `get`, `put`, `manage`, `list`: the commands, one family a file; `fetch`: one file on its way in
 //! - `describe`, `check`: what a host asks before it calls an endpoint
 //! - `client`: one server: reuse of the session, trying again, removing what failed
 //! - `session`, `files`, `data`: FTP proper: signing in; files, folders and listings; data connections and
 //!   what runs over them
 //! - `control`, `transport`: replies and commands; bytes, time-outs, cancellation
-//! - `settings`, `command`, `select`, `path`, `listing`: what the settings mean, and what servers say
+//! - `settings`, `command`, `pattern`, `task`: what the settings and options mean
+//! - `select`, `path`, `encoding`, `listing`: which files, and what servers say of them
 //! - `error`: every failure, and the one table from reply code to kind
 //!
 //! Nothing below `client` knows the contract's bindings, so that a later version of the contract can share
@@ -42,18 +43,24 @@ mod command;
 mod control;
 mod data;
 mod describe;
+mod encoding;
 mod error;
+mod fetch;
 mod files;
 mod flow;
 mod get;
+mod hash;
 mod list;
 mod listing;
 mod manage;
 mod path;
+mod pattern;
 mod put;
 mod select;
 mod session;
 mod settings;
+mod task;
+mod text;
 mod transport;
 
 use bindings::exports::flow::connector::connector::{CheckStep, Descriptor, Egress};
@@ -76,8 +83,8 @@ impl bindings::exports::flow::connector::connector::Guest for Component {
         describe::plan(endpoint.as_deref(), &call).map_err(Into::into)
     }
 
-    fn check(connection: types::Json) -> Result<Vec<CheckStep>, types::Error> {
-        check::check(&connection, HOST).map_err(Into::into)
+    fn check(connection: types::Json, probe_write: bool) -> Result<Vec<CheckStep>, types::Error> {
+        check::check(&connection, probe_write, HOST).map_err(Into::into)
     }
 }
 
@@ -95,8 +102,10 @@ impl bindings::exports::flow::ftp::endpoints::Guest for Component {
 const HOST: Host = Host {
     cancelled: context::cancelled,
     remaining_ms: context::remaining_ms,
+    traces: || context::log_threshold() == context::LogLevel::Trace,
     log: |level, message| {
         let level = match level {
+            Level::Trace => context::LogLevel::Trace,
             Level::Debug => context::LogLevel::Debug,
             Level::Warn => context::LogLevel::Warn,
         };

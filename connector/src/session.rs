@@ -11,7 +11,7 @@ use crate::data::Mode;
 use crate::error::{Effect, Error, Kind, Op, Retry};
 use crate::listing::Dialect;
 use crate::path::RemotePath;
-use crate::settings::{Auth, Connection, Visibility};
+use crate::settings::{Auth, Connection, TransferType, Visibility};
 use crate::transport::{Host, Patience, Stream, resolve};
 
 /// A session that was quiet for longer is asked whether it is still there before it is used.
@@ -29,6 +29,7 @@ pub struct Session {
     /// we are. Then every path is sent as it is, relative to the root, where the session stays.
     pub(crate) base: Option<String>,
     features: HashMap<String, String>,
+    transfer_type: Option<TransferType>,
     pub(crate) dialect: Dialect,
     password: Option<String>,
     /// Folders that are known to be there.
@@ -88,6 +89,7 @@ impl Session {
             mode: Mode::new(settings.data_connection),
             base: None,
             features: HashMap::new(),
+            transfer_type: None,
             dialect: Dialect::Long,
             password: None,
             folders: HashSet::new(),
@@ -111,7 +113,9 @@ impl Session {
     pub fn sign_in(&mut self, settings: &Connection) -> Result<(), Error> {
         let (user, password) = match &settings.auth {
             Auth::Anonymous => ("anonymous", "anonymous@"),
-            Auth::Account { username, password } => {
+            Auth::Account {
+                username, password, ..
+            } => {
                 self.password = Some(password.expose().to_owned()).filter(|text| !text.is_empty());
                 (username.as_str(), password.expose())
             }
@@ -154,9 +158,7 @@ impl Session {
             self.command(Op::SetUp, &server, "OPTS UTF8 ON")
                 .map_err(Error::ending_call)?;
         }
-        self.expect(Op::SetUp, &server, "TYPE I", &[200])
-            .map_err(Error::ending_call)?;
-        Ok(())
+        self.set_type(TransferType::Binary).map_err(Error::ending_call)
     }
 
     /// Goes to the root folder and finds out what its absolute path is.
@@ -181,6 +183,11 @@ impl Session {
             .filter(|path| path.starts_with('/') && !path.contains(['\r', '\n', '\0']))
             .map(|path| path.trim_end_matches('/').to_owned());
         Ok(())
+    }
+
+    /// What FEAT said of a feature, where it named it.
+    pub fn feature(&self, name: &str) -> Option<&str> {
+        self.features.get(name).map(String::as_str)
     }
 
     /// Whether FEAT named a feature.
@@ -215,6 +222,19 @@ impl Session {
             Some(base) => format!("{base}/{}", path.as_str()),
             None => path.as_str().to_owned(),
         }
+    }
+
+    /// Sets how the next transfers send bytes.
+    pub fn set_type(&mut self, wanted: TransferType) -> Result<(), Error> {
+        if self.transfer_type != Some(wanted) {
+            let letter = match wanted {
+                TransferType::Binary => "TYPE I",
+                TransferType::Ascii => "TYPE A",
+            };
+            self.expect(Op::SetUp, &self.server.clone(), letter, &[200])?;
+            self.transfer_type = Some(wanted);
+        }
+        Ok(())
     }
 
     /// Whether the session still answers. A fresh one is taken at its word.

@@ -1,10 +1,16 @@
 //! Connection settings and endpoint options. The JSON Schemas that forms show come from these types.
 
+mod auth;
+mod choices;
 mod connection;
 mod options;
+mod quantity;
 
-pub use connection::{Auth, Connection, DataConnection, Visibility, connection_schema};
-pub use options::{Match, Options, options_schema};
+pub use auth::{Auth, Secret};
+pub use choices::{DataAddress, DataConnection, Visibility};
+pub use connection::{Connection, connection_schema};
+pub use options::{IfExists, Match, Options, Sort, TransferType, Verify, options_schema};
+pub use quantity::{Bytes, PortRange, Span};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
@@ -56,7 +62,7 @@ fn without_position(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::connection::Tls;
+    use super::choices::Tls;
     use super::*;
     use crate::error::Kind;
     use schemars::Schema;

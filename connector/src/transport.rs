@@ -21,6 +21,8 @@ const SLICE: Duration = Duration::from_millis(200);
 /// How loud a log line is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
+    /// The dialogue with the server.
+    Trace,
     /// For the maker of a flow who looks for a fault.
     Debug,
     /// Something is not as asked for, but the work goes on.
@@ -34,6 +36,8 @@ pub struct Host {
     pub cancelled: fn() -> bool,
     /// Milliseconds until the host ends the call by force.
     pub remaining_ms: fn() -> u64,
+    /// Whether somebody wants to read the dialogue with the server.
+    pub traces: fn() -> bool,
     /// Writes a line to the run's log.
     pub log: fn(Level, &str),
     /// Tells how far the work is.
@@ -315,6 +319,7 @@ mod tests {
     const CALM: Host = Host {
         cancelled: || false,
         remaining_ms: || 60_000,
+        traces: || false,
         log: |_, _| {},
         progress: |_, _, _| {},
     };

@@ -1,173 +1,20 @@
 //! The connection settings of an instance.
 
-use std::fmt;
 use std::time::Duration;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use jiff::tz::TimeZone;
+use regex::Regex;
+use schemars::{JsonSchema, Schema};
+use serde::Deserialize;
 
+use super::auth::Auth;
+use super::choices::{DataAddress, DataConnection, Tls, Visibility};
+use super::quantity::PortRange;
 use super::{read, unless_empty};
-use crate::error::{Error, Kind};
+use crate::encoding::Encoding;
+use crate::error::{Error, Kind, printable};
 use crate::path::{RemotePath, jail};
-
-/// A text that is never shown.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-pub struct Secret(String);
-
-impl Secret {
-    /// The text itself, for the one command that needs it.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
-    }
-}
-
-/// How to sign in.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Auth {
-    /// As `anonymous`.
-    #[default]
-    Anonymous,
-    /// With an account.
-    Account {
-        /// The user name.
-        username: String,
-        /// The password.
-        password: Secret,
-    },
-}
-
-impl<'de> Deserialize<'de> for Auth {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Account {
-            username: String,
-            password: Secret,
-        }
-        // By hand: what serde says of an untagged enum that does not fit helps nobody.
-        match Value::deserialize(deserializer)? {
-            Value::String(word) if word == "anonymous" => Ok(Self::Anonymous),
-            account @ Value::Object(_) => Account::deserialize(account)
-                .map(|Account { username, password }| Self::Account { username, password })
-                .map_err(|error| D::Error::custom(error.to_string())),
-            _ => Err(D::Error::custom(
-                "must be \"anonymous\" or an object with `username` and `password`",
-            )),
-        }
-    }
-}
-
-impl JsonSchema for Auth {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Auth".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "oneOf": [
-                {
-                    "title": "Anonymous",
-                    "description": "Sign in as `anonymous`.",
-                    "const": "anonymous"
-                },
-                {
-                    "title": "User name and password",
-                    "description": "Sign in with an account of the server.",
-                    "type": "object",
-                    "properties": {
-                        "username": {
-                            "title": "User name",
-                            "description": "The account's name on the server.",
-                            "type": "string",
-                            "minLength": 1,
-                            "examples": ["shop"]
-                        },
-                        "password": {
-                            "title": "Password",
-                            "description": "The account's password. It is never logged.",
-                            "type": "string",
-                            "format": "password",
-                            "writeOnly": true
-                        }
-                    },
-                    "required": ["username", "password"],
-                    "additionalProperties": false
-                }
-            ]
-        })
-    }
-}
-
-/// Who may read what is stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-#[schemars(inline)]
-pub enum Visibility {
-    /// Everybody may read: 644 for a file, 755 for a folder.
-    Public,
-    /// Only the account may: 600 for a file, 700 for a folder.
-    Private,
-}
-
-impl Visibility {
-    /// The mode of a file, for SITE CHMOD.
-    pub fn file_mode(self) -> &'static str {
-        match self {
-            Self::Public => "644",
-            Self::Private => "600",
-        }
-    }
-
-    /// The mode of a folder, for SITE CHMOD.
-    pub fn folder_mode(self) -> &'static str {
-        match self {
-            Self::Public => "755",
-            Self::Private => "700",
-        }
-    }
-}
-
-/// Whether and how the connection is encrypted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-#[schemars(inline)]
-pub enum Tls {
-    /// Not at all: plain FTP.
-    #[default]
-    None,
-    /// Starts plain and is upgraded with AUTH TLS. Not offered yet.
-    Explicit,
-    /// Encrypted from the first byte. Not offered yet.
-    Implicit,
-}
-
-/// How data connections are opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-#[schemars(inline)]
-pub enum DataConnection {
-    /// EPSV, and PASV where the server refuses that.
-    #[default]
-    Auto,
-    /// EPSV (RFC 2428).
-    Epsv,
-    /// PASV. The address in the answer is ignored: data connections go to the control connection's peer.
-    Pasv,
-    /// The server connects back to us (PORT or EPRT).
-    Active,
-}
+use crate::pattern;
 
 /// The connection settings of an instance.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -237,10 +84,44 @@ pub struct Connection {
     #[schemars(title = "Data connections", extend("default" = "auto"))]
     pub data_connection: DataConnection,
 
-    /// Character set of file names on the server. Only `utf-8` is offered for now.
-    #[serde(default = "default_encoding")]
-    #[schemars(title = "Encoding of names", example = &"utf-8")]
-    pub encoding: String,
+    /// Where passive data connections go. `control-peer`: to the server's own address, whatever its PASV answer
+    /// says; right for nearly all servers, also behind NAT. `as-given`: to the address in the answer, for
+    /// servers that move data through another machine; the host must allow that. Or one fixed address.
+    #[serde(default)]
+    #[schemars(title = "Address of data connections", with = "String", extend("default" = "control-peer"), example = &"as-given", example = &"192.0.2.10")]
+    pub data_address: DataAddress,
+
+    /// The ports to listen on for `data_connection: active`, first and last, as a firewall wants them. When it
+    /// is left out, any free port.
+    #[serde(default)]
+    #[schemars(title = "Ports for active mode", with = "String", example = &"50000-50100")]
+    pub active_ports: Option<PortRange>,
+
+    /// Character set of file names on the server: `utf-8`, `windows-1252`, `iso-8859-15`, `shift_jis`, `gbk`,
+    /// and the other names of the WHATWG Encoding Standard that extend ASCII (`latin1` means `windows-1252`
+    /// there). A name that does not fit it is carried as it is and can be used all the same.
+    #[serde(default)]
+    #[schemars(title = "Encoding of names", with = "String", extend("default" = "utf-8"), example = &"windows-1252")]
+    pub encoding: Encoding,
+
+    /// Time zone of the times in LIST listings, which do not tell it: a name of the IANA database, or an
+    /// offset. When it is left out, it is found out by comparing with MDTM where the server has that, and is
+    /// UTC otherwise. MLSD and MDTM are always in UTC.
+    #[serde(default, deserialize_with = "unless_empty")]
+    #[schemars(title = "Time zone", with = "String", example = &"Europe/Berlin", example = &"+02:00")]
+    pub timezone: Option<String>,
+
+    /// Sends NOOP on the control connection every so many seconds while a file is on its way, for servers and
+    /// firewalls that drop an idle one. 0: never. Few servers dislike it, so it is off.
+    #[serde(default)]
+    #[schemars(title = "Keep-alive in seconds", range(min = 0, max = 3600))]
+    pub keep_alive: u16,
+
+    /// A regular expression for the text of a 421 or 530 reply that means "too many connections, come again"
+    /// and not "wrong password". Such a sign-in is tried again.
+    #[serde(default = "default_busy_pattern")]
+    #[schemars(title = "Text of a busy server", example = &"(?i)too many users")]
+    pub busy_pattern: String,
 }
 
 fn default_port() -> u16 {
@@ -255,8 +136,11 @@ fn default_timeout() -> u16 {
     30
 }
 
-fn default_encoding() -> String {
-    "utf-8".to_owned()
+/// What the usual servers say: vsftpd "There are too many connected users", pure-ftpd "too many connections
+/// from this IP", `ProFTPD` "maximum number of clients", IIS "maximum number of connections".
+fn default_busy_pattern() -> String {
+    r"(?i)\b(too many|maximum|max(imum)? (number|clients|connections)|limit|busy|try (again )?later|temporar)"
+        .to_owned()
 }
 
 impl Connection {
@@ -289,14 +173,20 @@ impl Connection {
         if !(1..=3600).contains(&self.timeout) {
             return out_of_range("timeout", "from 1 to 3600 seconds");
         }
-        if let Auth::Account { username, password } = &self.auth {
-            if username.is_empty() || username.contains(['\r', '\n', '\0']) {
-                return out_of_range("auth/username", "a name without line breaks");
-            }
-            if password.expose().contains(['\r', '\n', '\0']) {
-                return out_of_range("auth/password", "a text without line breaks");
-            }
+        if let Err((field, range)) = self.auth.check() {
+            return out_of_range(field, range);
         }
+        if self.keep_alive > 3600 {
+            return out_of_range("keep_alive", "from 0 to 3600 seconds");
+        }
+        if self.active_ports.is_some() && self.data_connection != DataConnection::Active {
+            return out_of_range("active_ports", "left out unless `data_connection` is `active`");
+        }
+        if self.data_address != DataAddress::ControlPeer && self.data_connection == DataConnection::Active {
+            return out_of_range("data_address", "left out when `data_connection` is `active`");
+        }
+        self.zone()?;
+        self.busy()?;
         if let Some(root) = &self.root {
             jail(root, "/connection/root")?;
         }
@@ -310,21 +200,47 @@ impl Connection {
                 )
             });
         }
-        if !matches!(self.encoding.to_ascii_lowercase().as_str(), "utf-8" | "utf8") {
-            return Err(Error {
-                field: Some("/connection/encoding".into()),
-                ..Error::new(
-                    Kind::Unsupported,
-                    "Only the encoding `utf-8` is offered yet: leave `encoding` out or set it to `utf-8`.",
-                )
-            });
-        }
         Ok(())
     }
 
     /// The folder for options that name no path.
     pub fn default_folder(&self) -> Result<RemotePath, Error> {
         Ok(jail(self.path.as_deref().unwrap_or_default(), "/connection/path")?.path)
+    }
+
+    /// The time zone of LIST, where the settings name it.
+    pub fn zone(&self) -> Result<Option<TimeZone>, Error> {
+        let Some(name) = &self.timezone else {
+            return Ok(None);
+        };
+        let offset = || {
+            let offset: jiff::tz::Offset = jiff::fmt::strtime::parse("%:z", name).ok()?.offset()?;
+            Some(offset.to_time_zone())
+        };
+        let zone = if name.eq_ignore_ascii_case("utc") {
+            Some(TimeZone::UTC)
+        } else {
+            offset().or_else(|| TimeZone::get(name).ok())
+        };
+        zone.map(Some).ok_or_else(|| {
+            Error::setting(
+                "/connection/timezone",
+                format!(
+                    "`{}` is not a time zone: write a name of the IANA database such as `Europe/Berlin`, `UTC`, or an offset such as `+02:00`.",
+                    printable(name)
+                ),
+            )
+        })
+    }
+
+    /// What a busy server says instead of "wrong password".
+    pub fn busy(&self) -> Result<Regex, Error> {
+        pattern::regex(&self.busy_pattern, "/connection/busy_pattern")
+    }
+
+    /// How often to send NOOP while a file is on its way.
+    pub fn keep_alive(&self) -> Option<Duration> {
+        (self.keep_alive > 0).then(|| Duration::from_secs(self.keep_alive.into()))
     }
 
     /// How long to wait for a sign of life.
