@@ -123,6 +123,22 @@ mod tests {
             (r#"{"host":"x","root":"../x"}"#, "/connection/root"),
             (r#"{"host":"x","path":"../x"}"#, "/connection/path"),
             (r#"{"host":"x","visibility":"secret"}"#, "/connection/visibility"),
+            (r#"{"host":"x","encoding":"utf-16"}"#, "/connection/encoding"),
+            (r#"{"host":"x","timezone":"Mars/Phobos"}"#, "/connection/timezone"),
+            (
+                r#"{"host":"x","data_address":"elsewhere"}"#,
+                "/connection/data_address",
+            ),
+            (
+                r#"{"host":"x","active_ports":"50000-50100"}"#,
+                "/connection/active_ports",
+            ),
+            (
+                r#"{"host":"x","data_connection":"active","active_ports":"9-1"}"#,
+                "/connection/active_ports",
+            ),
+            (r#"{"host":"x","keep_alive":4000}"#, "/connection/keep_alive"),
+            (r#"{"host":"x","busy_pattern":"("}"#, "/connection/busy_pattern"),
         ] {
             let error = Connection::parse(json).unwrap_err();
             assert_eq!(
@@ -134,7 +150,6 @@ mod tests {
         for (json, field) in [
             (r#"{"host":"x","tls":"explicit"}"#, "/connection/tls"),
             (r#"{"host":"x","tls":"implicit"}"#, "/connection/tls"),
-            (r#"{"host":"x","encoding":"latin1"}"#, "/connection/encoding"),
         ] {
             let error = Connection::parse(json).unwrap_err();
             assert_eq!(
@@ -175,20 +190,18 @@ mod tests {
                 "timeout",
                 "tls",
                 "data_connection",
-                "encoding"
+                "data_address",
+                "active_ports",
+                "encoding",
+                "timezone",
+                "keep_alive",
+                "busy_pattern"
             ]
         );
         let put = options_schema("put", &["command", "path", "root", "match"]);
         assert_eq!(
-            names(&put),
-            [
-                "command",
-                "path",
-                "root",
-                "match",
-                "original_filename",
-                "original_path"
-            ]
+            names(&put)[..5],
+            ["command", "path", "root", "match", "recursive"]
         );
         for schema in [&connection, &put] {
             assert_eq!(schema.get("additionalProperties"), Some(&Value::Bool(false)));
