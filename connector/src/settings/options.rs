@@ -258,7 +258,8 @@ pub fn options_schema(command: &str, order: &[&str]) -> Schema {
         }
         let mut rest = std::mem::take(properties);
         for name in order {
-            if let Some(property) = rest.remove(*name) {
+            // Not `remove`, which puts the last property in the gap.
+            if let Some(property) = rest.shift_remove(*name) {
                 properties.insert((*name).to_owned(), property);
             }
         }
