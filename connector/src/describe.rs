@@ -4,7 +4,7 @@ use crate::bindings::exports::flow::connector::connector::{Descriptor, Direction
 use crate::bindings::flow::connector::types::Call;
 use crate::command::Verb;
 use crate::error::{Error, Kind};
-use crate::settings::{Connection, DataConnection, Options, connection_schema, options_schema};
+use crate::settings::{Connection, DataAddress, DataConnection, Options, connection_schema, options_schema};
 use crate::task::check_stated;
 
 /// The order of the options that fits sending: what to do first. That of [`Options`] fits receiving.
@@ -87,29 +87,57 @@ pub fn plan(endpoint: Option<&str>, call: &Call) -> Result<Vec<Egress>, Error> {
     if let Some(default) = default {
         check_stated(&Options::parse(&call.options)?, &connection, default)?;
     }
-    let egress = |first_port, last_port, direction, secondary, reason: &str| Egress {
+    let control = Egress {
         host: connection.host.clone(),
-        first_port,
-        last_port,
-        direction,
-        secondary,
-        reason: reason.to_owned(),
+        first_port: connection.port,
+        last_port: connection.port,
+        direction: Direction::Connect,
+        secondary: false,
+        reason: "FTP control connection".to_owned(),
     };
-    let control = egress(
-        connection.port,
-        connection.port,
-        Direction::Connect,
-        false,
-        "FTP control connection",
-    );
-    let data = if connection.data_connection == DataConnection::Active {
-        let reason = "FTP data connections that the server opens (active mode)";
-        egress(1, 65535, Direction::Accept, true, reason)
-    } else {
-        let reason = "FTP data connections, on ports that the server picks (passive mode)";
-        egress(1, 65535, Direction::Connect, true, reason)
-    };
+    let data = data_egress(&connection);
     Ok(vec![control, data])
+}
+
+/// Where data connections go or come from.
+fn data_egress(connection: &Connection) -> Egress {
+    let host = || connection.host.clone();
+    let all = (1, u16::MAX);
+    let passive = "FTP data connections, on ports that the server picks (passive mode)";
+    let (host, ports, direction, reason) = match (connection.data_connection, connection.data_address) {
+        (DataConnection::Active, _) => (
+            host(),
+            connection
+                .active_ports
+                .map_or(all, |range| (range.first, range.last)),
+            Direction::Accept,
+            "FTP data connections that the server opens (active mode)",
+        ),
+        (_, DataAddress::Fixed(address)) => (
+            address.to_string(),
+            all,
+            Direction::Connect,
+            "FTP data connections, to the address in `data_address`, on ports that the server picks \
+             (passive mode)",
+        ),
+        // EPSV gives no address, so there is none to follow.
+        (DataConnection::Auto | DataConnection::Pasv, DataAddress::AsGiven) => (
+            "*".to_owned(),
+            all,
+            Direction::Connect,
+            "FTP data connections, to whatever address and port the server names in its answer to PASV \
+             (`data_address` is `as-given`)",
+        ),
+        _ => (host(), all, Direction::Connect, passive),
+    };
+    Egress {
+        host,
+        first_port: ports.0,
+        last_port: ports.1,
+        direction,
+        secondary: true,
+        reason: reason.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -161,5 +189,48 @@ mod tests {
         .unwrap();
         assert!(active[1].secondary && active[1].direction == Direction::Accept);
         assert!(plan(Some("ftp-get"), &call(r#"{"host":"h","tls":"explicit"}"#)).is_err());
+    }
+
+    #[test]
+    fn the_plan_says_where_data_connections_go() {
+        for (more, host, ports, direction) in [
+            ("", "h", (1, 65535), Direction::Connect),
+            (
+                r#","data_address":"192.0.2.10""#,
+                "192.0.2.10",
+                (1, 65535),
+                Direction::Connect,
+            ),
+            (
+                r#","data_address":"as-given""#,
+                "*",
+                (1, 65535),
+                Direction::Connect,
+            ),
+            (
+                r#","data_address":"as-given","data_connection":"epsv""#,
+                "h",
+                (1, 65535),
+                Direction::Connect,
+            ),
+            (
+                r#","data_connection":"active","active_ports":"50000-50100""#,
+                "h",
+                (50000, 50100),
+                Direction::Accept,
+            ),
+        ] {
+            let call = Call {
+                connection: format!(r#"{{"host":"h"{more}}}"#),
+                options: "{}".to_owned(),
+            };
+            let data = &plan(None, &call).unwrap()[1];
+            assert_eq!(
+                (data.host.as_str(), (data.first_port, data.last_port)),
+                (host, ports),
+                "{more}"
+            );
+            assert!(data.secondary && data.direction == direction);
+        }
     }
 }

@@ -6,6 +6,7 @@ use sha1::Sha1;
 use sha2::digest::DynDigest;
 use sha2::{Sha256, Sha512};
 
+use crate::control::Reply;
 use crate::error::{Error, Kind, Op};
 use crate::path::RemotePath;
 use crate::session::Session;
@@ -68,6 +69,11 @@ impl Algorithm {
         }
     }
 
+    /// For people: the hash, and the command that asks for it.
+    pub fn describe(self) -> String {
+        format!("{} by {}", self.name, self.command)
+    }
+
     /// Starts to compute.
     pub fn start(self) -> Digest {
         let state = match self.name {
@@ -111,16 +117,7 @@ impl Session {
     pub fn compare(&mut self, path: &RemotePath, digest: Digest) -> Result<(), Error> {
         let algorithm = digest.algorithm;
         let ours = digest.hex();
-        if algorithm.command == "HASH" {
-            let server = self.server.clone();
-            self.command(Op::SetUp, &server, &format!("OPTS HASH {}", algorithm.name))?;
-        }
-        let line = format!("{} {}", algorithm.command, self.remote(path));
-        let reply = self.command(Op::Stat, path.as_str(), &line)?;
-        let theirs = (200..300)
-            .contains(&reply.code)
-            .then(|| token(&reply.exact, ours.len()))
-            .flatten();
+        let (theirs, reply) = self.ask_hash(path, algorithm, ours.len())?;
         match theirs {
             Some(theirs) if theirs == ours => Ok(()),
             Some(theirs) => {
@@ -140,6 +137,34 @@ impl Session {
                 Ok(())
             }
         }
+    }
+
+    /// Whether the server tells the hash of a file as we compute it. None when it does not tell at all.
+    pub(crate) fn hash_fits(&mut self, path: &RemotePath, digest: Digest) -> Result<Option<bool>, Error> {
+        let algorithm = digest.algorithm;
+        let ours = digest.hex();
+        let (theirs, _) = self.ask_hash(path, algorithm, ours.len())?;
+        Ok(theirs.map(|theirs| theirs == ours))
+    }
+
+    /// The hash of a file as the server tells it, and its answer.
+    fn ask_hash(
+        &mut self,
+        path: &RemotePath,
+        algorithm: Algorithm,
+        digits: usize,
+    ) -> Result<(Option<String>, Reply), Error> {
+        if algorithm.command == "HASH" {
+            let server = self.server.clone();
+            self.command(Op::SetUp, &server, &format!("OPTS HASH {}", algorithm.name))?;
+        }
+        let line = format!("{} {}", algorithm.command, self.remote(path));
+        let reply = self.command(Op::Stat, path.as_str(), &line)?;
+        let theirs = (200..300)
+            .contains(&reply.code)
+            .then(|| token(&reply.exact, digits))
+            .flatten();
+        Ok((theirs, reply))
     }
 }
 

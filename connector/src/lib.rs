@@ -8,7 +8,7 @@
 //!   ours
 //! - `flow`: takes the incoming payloads one after another, hands each to its command, settles it
 //! - `get`, `put`, `manage`, `list`: the commands, one family a file; `fetch`: one file on its way in
-//! - `describe`, `check`: what a host asks before it calls an endpoint
+//! - `describe`, `check`, `probe`: what a host asks before it calls an endpoint
 //! - `client`: one server: reuse of the session, trying again, removing what failed
 //! - `session`, `signin`, `files`, `zone`: FTP proper: commands and features; signing in; files, folders and
 //!   listings; the time zone of those
@@ -46,6 +46,8 @@ mod connect;
 mod control;
 mod data;
 mod describe;
+#[cfg(test)]
+mod dialogue;
 mod encoding;
 mod error;
 mod fetch;
@@ -59,6 +61,7 @@ mod manage;
 mod path;
 mod patience;
 mod pattern;
+mod probe;
 mod put;
 mod select;
 mod session;

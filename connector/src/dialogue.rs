@@ -1,0 +1,512 @@
+//! Sessions against a server that says what a test wants it to say.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Mutex;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::error::{Error, Kind, Retry};
+use crate::listing::Precision;
+use crate::path::{RemotePath, jail};
+use crate::session::Session;
+use crate::settings::Connection;
+use crate::transport::{Host, Level};
+
+/// What the server does for a command.
+enum Do {
+    /// Says these lines.
+    Say(&'static str),
+    /// Listens, and says the answer to EPSV.
+    Epsv,
+    /// Listens, and says an answer to PASV that names another address.
+    PasvElsewhere,
+    /// Listens nowhere, and says the answer to EPSV all the same.
+    Nowhere,
+    /// Says 150 unless that is empty, sends data in pieces, then says the last.
+    Send(&'static str, &'static [&'static [u8]], &'static str),
+}
+
+use Do::{Epsv, Nowhere, PasvElsewhere, Say, Send};
+
+/// How long the server waits between two pieces.
+const PAUSE: Duration = Duration::from_millis(700);
+
+struct Server {
+    port: u16,
+    thread: JoinHandle<Vec<String>>,
+}
+
+impl Server {
+    /// Answers each command with the first of the script's lines that begins it and was not used, else as a plain
+    /// server would.
+    fn start(greeting: &'static str, script: Vec<(&'static str, Do)>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let thread = std::thread::spawn(move || serve(&listener.accept().unwrap().0, greeting, script));
+        Self { port, thread }
+    }
+
+    fn settings(&self, more: &str) -> Connection {
+        Connection::parse(&format!(
+            r#"{{"host":"127.0.0.1","port":{},"timeout":5{more}}}"#,
+            self.port
+        ))
+        .unwrap()
+    }
+
+    /// The commands that came.
+    fn commands(self) -> Vec<String> {
+        self.thread.join().unwrap()
+    }
+}
+
+fn serve(control: &TcpStream, greeting: &str, mut script: Vec<(&'static str, Do)>) -> Vec<String> {
+    let mut seen = Vec::new();
+    let mut data = None;
+    let mut writer = control;
+    let mut say = |text: &str| {
+        if !text.is_empty() {
+            let _ = writer.write_all(format!("{text}\r\n").as_bytes());
+        }
+    };
+    say(greeting);
+    let mut reader = BufReader::new(control);
+    loop {
+        let mut line = Vec::new();
+        if reader.read_until(b'\n', &mut line).unwrap_or(0) == 0 {
+            return seen;
+        }
+        let line: String = line.iter().map(|byte| char::from(*byte)).collect();
+        let line = line.trim_end().to_owned();
+        let scripted = script.iter().position(|(start, _)| line.starts_with(start));
+        let action = match (scripted, line.split(' ').next().unwrap_or_default()) {
+            (Some(at), _) => script.remove(at).1,
+            (None, "USER") => Say("331 password"),
+            (None, "PASS") => Say("230 in"),
+            (None, "FEAT") => Say("211 none"),
+            (None, "TYPE" | "NOOP") => Say("200 ok"),
+            (None, "PWD") => Say("257 \"/\""),
+            (None, "CWD") => Say("250 ok"),
+            (None, "EPSV") => Epsv,
+            (None, _) => Say("502 what?"),
+        };
+        seen.push(line);
+        match action {
+            Say(text) => say(text),
+            Epsv | PasvElsewhere => {
+                let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+                let port = listener.local_addr().unwrap().port();
+                if matches!(action, Epsv) {
+                    say(&format!("229 here (|||{port}|)"));
+                } else {
+                    say(&format!("227 there (10,1,2,3,{},{})", port >> 8, port & 0xff));
+                }
+                data = Some(listener);
+            }
+            Nowhere => {
+                let port = TcpListener::bind("127.0.0.1:0")
+                    .unwrap()
+                    .local_addr()
+                    .unwrap()
+                    .port();
+                say(&format!("229 here (|||{port}|)"));
+            }
+            Send(first, pieces, last) => {
+                let (mut stream, _) = data.take().unwrap().accept().unwrap();
+                say(first);
+                for (at, piece) in pieces.iter().enumerate() {
+                    if at > 0 {
+                        std::thread::sleep(PAUSE);
+                    }
+                    let _ = stream.write_all(piece);
+                }
+                drop(stream);
+                say(last);
+            }
+        }
+    }
+}
+
+static LOG: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+const HOST: Host = Host {
+    cancelled: || false,
+    remaining_ms: || 60_000,
+    traces: || true,
+    log: |level, line| {
+        if level == Level::Trace {
+            LOG.lock().unwrap().push(line.to_owned());
+        }
+    },
+    progress: |_, _, _| {},
+};
+
+const QUIET: Host = Host {
+    traces: || false,
+    log: |_, _| {},
+    ..HOST
+};
+
+fn path(text: &str) -> RemotePath {
+    jail(text, "").unwrap().path
+}
+
+fn read(session: &mut Session, name: &str) -> Result<Vec<u8>, Error> {
+    let mut transfer = session.start_read(&path(name))?;
+    let mut content = Vec::new();
+    if let Err(error) = Read::read_to_end(&mut transfer, &mut content) {
+        return Err(session.transfer_failed(transfer, &error));
+    }
+    session.finish(transfer).map(|()| content)
+}
+
+fn list(session: &mut Session) -> Result<Vec<String>, Error> {
+    let mut names = Vec::new();
+    session.list(&RemotePath::default(), |entry| names.push(entry.name))?;
+    Ok(names)
+}
+
+#[test]
+fn epsv_that_leads_nowhere_is_followed_by_pasv_and_remembered() {
+    let server = Server::start(
+        "220 hi",
+        vec![
+            ("EPSV", Nowhere),
+            ("PASV", PasvElsewhere),
+            ("PASV", PasvElsewhere),
+            ("RETR", Send("150 ok", &[b"one"], "226 done")),
+            ("RETR", Send("150 ok", &[b"two"], "226 done")),
+        ],
+    );
+    let mut session = Session::open(&server.settings(""), QUIET).unwrap();
+    assert_eq!(read(&mut session, "a").unwrap(), b"one");
+    assert_eq!(read(&mut session, "b").unwrap(), b"two");
+    assert_eq!(session.mode.worked, Some("PASV"));
+    assert!(session.mode.why_not_epsv.as_deref().unwrap().contains("refused"));
+    session.quit();
+    let commands = server.commands();
+    assert_eq!(
+        commands.iter().filter(|line| *line == "EPSV").count(),
+        1,
+        "{commands:?}"
+    );
+}
+
+#[test]
+fn data_goes_to_the_address_that_the_settings_name() {
+    let script = || {
+        vec![
+            ("PASV", PasvElsewhere),
+            ("RETR", Send("150 ok", &[b"one"], "226 done")),
+        ]
+    };
+    let server = Server::start("220 hi", script());
+    let settings = server.settings(r#","data_connection":"pasv","data_address":"127.0.0.1""#);
+    let mut session = Session::open(&settings, QUIET).unwrap();
+    assert_eq!(read(&mut session, "a").unwrap(), b"one");
+    drop(session);
+    drop(server);
+    let server = Server::start("220 hi", script());
+    let settings = server.settings(r#","data_address":"as-given""#);
+    let mut session = Session::open(&settings, QUIET).unwrap();
+    session.patience.clean_up_within(Duration::from_millis(300));
+    let error = read(&mut session, "a").unwrap_err();
+    assert!(error.message.contains("10.1.2.3"), "{error}");
+    assert_eq!(error.effect, crate::error::Effect::None);
+}
+
+#[test]
+fn a_transfer_that_is_over_before_it_was_announced_is_read_to_its_end() {
+    let server = Server::start(
+        "220 hi",
+        vec![
+            ("RETR", Send("226 done", &[b"on", b"e"], "")),
+            ("RETR", Send("150 ok\r\n226 done", &[b"two"], "")),
+            ("RETR", Send("150 ok", &[b"thr"], "426 broken")),
+        ],
+    );
+    let mut session = Session::open(&server.settings(""), QUIET).unwrap();
+    assert_eq!(read(&mut session, "a").unwrap(), b"one");
+    assert_eq!(read(&mut session, "b").unwrap(), b"two");
+    let error = read(&mut session, "c").unwrap_err();
+    assert_eq!((error.code, error.session_lost), (Some(426), true));
+}
+
+#[test]
+fn noops_beside_a_transfer_do_not_disturb_it() {
+    // The answer to a NOOP comes when the server reads it: after the transfer.
+    let server = Server::start(
+        "220 hi",
+        vec![
+            ("RETR", Send("150 ok", &[b"a", b"b", b"c"], "226 done")),
+            ("RETR", Send("150 ok", &[b"x"], "226 done")),
+        ],
+    );
+    let mut session = Session::open(&server.settings(r#","keep_alive":1"#), QUIET).unwrap();
+    assert_eq!(read(&mut session, "a").unwrap(), b"abc");
+    assert!(session.is_alive());
+    assert_eq!(read(&mut session, "b").unwrap(), b"x");
+    session.quit();
+    let commands = server.commands();
+    assert_eq!(
+        commands.iter().filter(|line| *line == "NOOP").count(),
+        1,
+        "{commands:?}"
+    );
+}
+
+#[test]
+fn an_account_is_given_where_it_is_asked_for() {
+    let script = || vec![("PASS", Say("332 account")), ("ACCT a", Say("230 in"))];
+    let auth = |more: &str| format!(r#","auth":{{"username":"u","password":"p"{more}}}"#);
+    let server = Server::start("120 soon\r\n220 hi", script());
+    let settings = server.settings(&auth(r#","account":"a""#));
+    Session::open(&settings, QUIET).unwrap().quit();
+    assert!(server.commands().contains(&"ACCT a".to_owned()));
+    let server = Server::start("220 hi", script());
+    let error = Session::open(&server.settings(&auth("")), QUIET).unwrap_err();
+    assert_eq!(error.field.as_deref(), Some("/connection/auth/account"));
+}
+
+#[test]
+fn an_account_is_given_before_storing_where_it_is_asked_for_then() {
+    let server = Server::start(
+        "220 hi",
+        vec![
+            ("STOR", Say("532 account")),
+            ("ACCT a", Say("230 in")),
+            ("STOR", Send("150 ok", &[], "226 done")),
+        ],
+    );
+    let settings = server.settings(r#","auth":{"username":"u","password":"p","account":"a"}"#);
+    let mut session = Session::open(&settings, QUIET).unwrap();
+    let transfer = session.start_store(&path("a")).unwrap();
+    session.finish(transfer).unwrap();
+}
+
+#[test]
+fn a_server_that_is_full_is_tried_again_and_a_wrong_password_is_not() {
+    for (script, kind, retry) in [
+        (
+            vec![("PASS", Say("530 Too many connections"))],
+            Kind::Busy,
+            Retry::Backoff,
+        ),
+        (vec![("PASS", Say("421 bye"))], Kind::Busy, Retry::Backoff),
+        (
+            vec![("PASS", Say("530 wrong"))],
+            Kind::Authentication,
+            Retry::Never,
+        ),
+    ] {
+        let server = Server::start("220 hi", script);
+        let error = Session::open(&server.settings(""), QUIET).unwrap_err();
+        assert_eq!((error.kind, error.retry), (kind, retry), "{error}");
+    }
+}
+
+#[test]
+fn refusals_that_do_no_harm() {
+    for code in ["500 what?", "502 no", "504 not that"] {
+        let server = Server::start(
+            "220 hi",
+            vec![
+                ("FEAT", Say("211-\r\n UTF8\r\n211 end")),
+                ("OPTS", Say(code)),
+                ("TYPE", Say(code)),
+                ("PWD", Say(code)),
+            ],
+        );
+        let session = Session::open(&server.settings(""), QUIET).unwrap();
+        assert_eq!(session.root(), None);
+        session.quit();
+        assert_eq!(
+            server
+                .commands()
+                .iter()
+                .filter(|line| line.starts_with("OPTS"))
+                .count(),
+            1
+        );
+    }
+}
+
+#[test]
+fn names_in_the_encoding_of_the_server() {
+    let server = Server::start(
+        "220 hi",
+        vec![
+            ("FEAT", Say("211-\r\n UTF8\r\n211 end")),
+            (
+                "LIST",
+                Send(
+                    "150 ok",
+                    &[b"-rw-r--r-- 1 u g 3 Nov 20 2020 Gr\xfc\xdfe.csv\r\n"],
+                    "226 done",
+                ),
+            ),
+            ("RETR", Send("150 ok", &[b"one"], "226 done")),
+        ],
+    );
+    let settings = server.settings(r#","encoding":"windows-1252""#);
+    let mut session = Session::open(&settings, QUIET).unwrap();
+    assert_eq!(list(&mut session).unwrap(), ["Grüße.csv"]);
+    assert_eq!(read(&mut session, "Grüße.csv").unwrap(), b"one");
+    let error = read(&mut session, "文").unwrap_err();
+    assert_eq!(error.kind, Kind::InvalidSettings);
+    session.quit();
+    let commands = server.commands();
+    assert!(!commands.iter().any(|line| line.starts_with("OPTS")));
+    // Each byte is shown as the character of its number, which is what windows-1252 has for these.
+    assert!(commands.contains(&"RETR /Grüße.csv".to_owned()), "{commands:?}");
+}
+
+#[test]
+fn an_overlong_line_is_left_out_and_the_rest_is_read() {
+    const LONG: &[u8] = &[b'x'; 1 << 20];
+    let server = Server::start(
+        "220 hi",
+        vec![(
+            "LIST",
+            Send(
+                "150 ok",
+                &[
+                    b"-rw-r--r-- 1 u g 3 Nov 20 2020 a.csv\r\n",
+                    LONG,
+                    b"\r\n-rw-r--r-- 1 u g 3 Nov 20 2020 b.csv\r\n",
+                ],
+                "226 done",
+            ),
+        )],
+    );
+    let mut session = Session::open(&server.settings(""), QUIET).unwrap();
+    assert_eq!(list(&mut session).unwrap(), ["a.csv", "b.csv"]);
+    assert_eq!(session.listed.unreadable, 1);
+}
+
+#[test]
+fn a_listing_that_ends_in_a_refusal_is_an_error() {
+    let server = Server::start(
+        "220 hi",
+        vec![(
+            "LIST",
+            Send(
+                "150 ok",
+                &[b"-rw-r--r-- 1 u g 3 Nov 20 2020 a.csv\r\n"],
+                "451 disk",
+            ),
+        )],
+    );
+    let mut session = Session::open(&server.settings(""), QUIET).unwrap();
+    assert_eq!(list(&mut session).unwrap_err().code, Some(451));
+}
+
+/// The listing says 12:30 of a file that MDTM says is from 10:30 UTC.
+#[test]
+fn the_zone_of_list_is_found_out_without_a_second_listing() {
+    let server = Server::start(
+        "220 hi",
+        vec![
+            ("FEAT", Say("211-\r\n MDTM\r\n211 end")),
+            (
+                "LIST",
+                Send(
+                    "150 ok",
+                    &[b"05-20-26  12:30PM  3 a.csv\r\n05-20-26  12:29PM  3 b.csv\r\n"],
+                    "226 done",
+                ),
+            ),
+            ("MDTM /a.csv", Say("213 20260520103012")),
+        ],
+    );
+    let mut session = Session::open(&server.settings(""), QUIET).unwrap();
+    let mut times = Vec::new();
+    session
+        .list(&RemotePath::default(), |entry| {
+            times.push(entry.modified.unwrap())
+        })
+        .unwrap();
+    assert!(session.zone.is_found(), "{:?}", session.zone);
+    assert_eq!(times.len(), 2);
+    assert!(times.iter().all(|time| time.precision == Precision::Minute));
+    session.quit();
+    let commands = server.commands();
+    assert_eq!(
+        commands.iter().filter(|line| *line == "LIST").count(),
+        1,
+        "{commands:?}"
+    );
+}
+
+#[test]
+fn active_mode_says_which_ports_are_taken() {
+    let server = Server::start("220 hi", vec![]);
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let settings = server.settings(&format!(
+        r#","data_connection":"active","active_ports":"{port}-{port}""#
+    ));
+    let mut session = Session::open(&settings, QUIET).unwrap();
+    let error = read(&mut session, "a").unwrap_err();
+    assert_eq!(error.field.as_deref(), Some("/connection/active_ports"));
+    assert!(!error.session_lost);
+}
+
+#[test]
+fn port_that_is_refused_is_followed_by_eprt() {
+    let server = Server::start(
+        "220 hi",
+        vec![
+            ("PORT", Say("500 what?")),
+            ("EPRT |1|127.0.0.1|", Say("200 ok")),
+            ("RETR", Say("550 no")),
+            ("SIZE", Say("550 no")),
+            ("EPRT |1|127.0.0.1|", Say("200 ok")),
+            ("RETR", Say("550 no")),
+            ("SIZE", Say("550 no")),
+        ],
+    );
+    let settings = server.settings(r#","data_connection":"active""#);
+    let mut session = Session::open(&settings, QUIET).unwrap();
+    for _ in 0..2 {
+        assert_eq!(read(&mut session, "a").unwrap_err().kind, Kind::NotFound);
+    }
+    session.quit();
+    let commands = server.commands();
+    assert_eq!(
+        commands.iter().filter(|line| line.starts_with("PORT")).count(),
+        1,
+        "{commands:?}"
+    );
+}
+
+#[test]
+fn the_dialogue_is_traced_without_the_password() {
+    let server = Server::start(
+        "220 hi",
+        vec![
+            ("PASS", Say("230 welcome to s3cret")),
+            ("PWD", Say("257 \"/s3cret\"")),
+            ("RETR", Send("150 ok", &[b"one"], "226 done")),
+        ],
+    );
+    let settings = server.settings(r#","auth":{"username":"u","password":"s3cret"}"#);
+    let mut session = Session::open(&settings, HOST).unwrap();
+    // What is parsed is not redacted.
+    assert_eq!(session.root(), Some("/s3cret"));
+    read(&mut session, "a").unwrap();
+    session.quit();
+    let log = LOG.lock().unwrap().join("\n");
+    for line in [
+        "< 220 hi",
+        "> USER u",
+        "> PASS ***\n< 230 welcome to ***",
+        "< 257 \"/***\"",
+        "(EPSV)\n> RETR /***/a\n< 150 ok\n= data connection closed after 3 bytes\n< 226 done",
+        "> QUIT",
+    ] {
+        assert!(log.contains(line), "{line} is not in\n{log}");
+    }
+    assert!(!log.contains("s3cret"));
+}
