@@ -173,7 +173,9 @@ impl Session {
         let mut read = |line: Option<&str>| take(line.map_or(Line::Unreadable, |line| lines.read(line)));
         let listed = match kept {
             Some(kept) => {
-                kept.iter().for_each(|line| read(line.as_deref()));
+                for line in &kept {
+                    read(line.as_deref());
+                }
                 Ok(())
             }
             None => self.lines(&subject, command, read),

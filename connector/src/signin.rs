@@ -36,7 +36,7 @@ impl Session {
                 if let Some(account) = account {
                     self.control.trace.hide(account.expose());
                 }
-                self.account = account.clone();
+                self.account.clone_from(account);
                 (username.as_str(), Some(password.expose()))
             }
         };

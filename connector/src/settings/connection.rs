@@ -86,7 +86,8 @@ pub struct Connection {
 
     /// Where passive data connections go. `control-peer`: to the server's own address, whatever its PASV answer
     /// says; right for nearly all servers, also behind NAT. `as-given`: to the address in the answer, for
-    /// servers that move data through another machine; the host must allow that. Or one fixed address.
+    /// servers that move data through another machine; the host must allow that, and `auto` then asks with PASV
+    /// alone, since EPSV names no address. Or one fixed address.
     #[serde(default)]
     #[schemars(title = "Address of data connections", with = "String", extend("default" = "control-peer"), example = &"as-given", example = &"192.0.2.10")]
     pub data_address: DataAddress,
@@ -106,7 +107,8 @@ pub struct Connection {
 
     /// Time zone of the times in LIST listings, which do not tell it: a name of the IANA database, or an
     /// offset. When it is left out, it is found out by comparing with MDTM where the server has that, and is
-    /// UTC otherwise. MLSD and MDTM are always in UTC.
+    /// UTC otherwise; where it is not UTC, each file is then asked for its time, since the clocks may have
+    /// changed. MLSD and MDTM are always in UTC.
     #[serde(default, deserialize_with = "unless_empty")]
     #[schemars(title = "Time zone", with = "String", example = &"Europe/Berlin", example = &"+02:00")]
     pub timezone: Option<String>,
