@@ -312,7 +312,7 @@ fn the_zone_of_list_is_found_out_without_a_second_listing() {
     let mut times = Vec::new();
     session
         .list(&RemotePath::default(), |entry| {
-            times.push(entry.modified.unwrap())
+            times.extend(entry.modified);
         })
         .unwrap();
     assert!(session.zone.is_found(), "{:?}", session.zone);
