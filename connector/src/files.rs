@@ -1,7 +1,7 @@
 //! Files and folders of a session: looking, listing, making, renaming, deleting.
 
 use crate::error::{Error, Kind, Op};
-use crate::listing::{self, Dialect, Entry, EntryKind, Line};
+use crate::listing::{self, Clock, Dialect, Entry, EntryKind, Line, Lines, Modified, Precision, Style};
 use crate::path::RemotePath;
 use crate::session::Session;
 use crate::transport::Level;
@@ -43,11 +43,15 @@ impl Session {
         let modified_ms = (reply.code == 213)
             .then(|| listing::timestamp(reply.text.trim()))
             .flatten();
+        let modified = modified_ms.map(|ms| Modified {
+            ms,
+            precision: Precision::Second,
+        });
         Ok(Stat::Is(Entry {
             name: path.name().to_owned(),
             kind: EntryKind::File,
             size,
-            modified_ms,
+            modified,
         }))
     }
 
@@ -59,7 +63,7 @@ impl Session {
                 name: path.name().to_owned(),
                 kind: EntryKind::File,
                 size: Some(size),
-                modified_ms: None,
+                modified: None,
             })),
             (450 | 550, _) => Ok(Stat::Missing),
             (421, _) => Err(Error::reply(Op::Stat, path.as_str(), reply.code, &reply.text)),
@@ -113,14 +117,20 @@ impl Session {
                 Dialect::Names => "NLST",
             };
             let mut unreadable = 0_u64;
-            let listed = self.lines(&subject, command, |line| match listing::parse(dialect, line) {
+            let mut lines = Lines::new(dialect, &clock());
+            let listed = self.lines(&subject, command, |line| match lines.read(line) {
                 Line::Entry(entry) => each(entry),
                 Line::Nothing => {}
                 Line::Unreadable => unreadable += 1,
             });
+            if lines.end() == Line::Unreadable {
+                unreadable += 1;
+            }
             if unreadable > 0 {
+                let style = lines.style().map_or("unknown", Style::name);
                 let message = format!(
-                    "Left out {unreadable} entries of `{subject}`: not readable, or with unsafe names."
+                    "Left out {unreadable} entries of `{subject}`: not readable, or with unsafe names. \
+                     The style of the listing is {style}."
                 );
                 (self.host.log)(Level::Warn, &message);
             }
@@ -250,6 +260,15 @@ impl Session {
     }
 }
 
+/// What the times of a listing are read with.
+fn clock() -> Clock {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    Clock {
+        now_ms: since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX)),
+        zone: jiff::tz::TimeZone::UTC,
+    }
+}
+
 /// Whether the server does not know the command at all, as opposed to refusing this use of it.
 fn is_not_offered(error: &Error) -> bool {
     matches!(error.code, Some(500 | 501 | 502 | 504))
@@ -272,7 +291,7 @@ fn facts_of(path: &RemotePath, line: &str) -> Option<Entry> {
             name: path.name().to_owned(),
             kind: EntryKind::Folder,
             size: None,
-            modified_ms: None,
+            modified: None,
         }),
         Line::Unreadable => None,
     }
@@ -287,7 +306,7 @@ mod tests {
         let path = crate::path::jail("a/b.csv", "").unwrap().path;
         let entry = facts_of(&path, " type=file;size=3;modify=19700101000001; /home/x/a/b.csv").unwrap();
         assert_eq!(
-            (entry.name.as_str(), entry.size, entry.modified_ms),
+            (entry.name.as_str(), entry.size, entry.modified_ms()),
             ("b.csv", Some(3), Some(1000))
         );
         assert_eq!(facts_of(&path, "type=cdir;; /a").unwrap().kind, EntryKind::Folder);

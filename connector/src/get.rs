@@ -96,7 +96,7 @@ pub fn select(
                     name: path.name().to_owned(),
                     kind: EntryKind::File,
                     size: None,
-                    modified_ms: None,
+                    modified: None,
                 }),
                 Stat::Missing => Err(Error {
                     code: Some(550),
@@ -110,7 +110,7 @@ pub fn select(
 /// What a payload says of the entry that it stands for.
 pub fn metadata(found: &Found, task: &Task) -> Metadata {
     let Found { path, entry } = found;
-    let version = match (entry.size, entry.modified_ms) {
+    let version = match (entry.size, entry.modified_ms()) {
         (Some(size), Some(modified)) => Some(format!("{size}-{modified}")),
         (Some(size), None) => Some(size.to_string()),
         (None, Some(modified)) => Some(format!("-{modified}")),
@@ -123,7 +123,7 @@ pub fn metadata(found: &Found, task: &Task) -> Metadata {
         name: Some(entry.name.clone()),
         content_type: content_type(&entry.name).map(str::to_owned),
         size: entry.size,
-        modified_ms: entry.modified_ms,
+        modified_ms: entry.modified_ms(),
         attributes: vec![
             ("path".to_owned(), path.as_str().to_owned()),
             (

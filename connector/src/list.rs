@@ -34,7 +34,7 @@ fn offer(found: &Found, task: &Task) -> Result<Offered, Error> {
             EntryKind::Link => "link",
         },
         "size": entry.size,
-        "modified": entry.modified_ms.and_then(rfc3339),
+        "modified": entry.modified_ms().and_then(rfc3339),
     })
     .to_string();
     let mut metadata = metadata(found, task);
