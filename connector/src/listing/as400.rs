@@ -1,6 +1,6 @@
 //! AS/400, now IBM i: owner, size, date, time, type, name.
 
-use super::clock::{Day, Times, century};
+use super::clock::{Times, Ymd, century};
 use super::words::{Words, digits, size, time};
 use super::{Entry, EntryKind, Line};
 
@@ -15,7 +15,11 @@ pub fn read(line: &str, times: &Times) -> Option<Line> {
         let size = size(second)?;
         let date = words.next()?;
         let time = time(words.next()?)?;
-        let modified = day(date)?.and_then(|day| times.at(day, Some(time), None));
+        let day = readings(date)?
+            .into_iter()
+            .flatten()
+            .find(|day| day.date().is_some());
+        let modified = day.and_then(|day| times.at(day, Some(time), None));
         (size.bytes(), modified, words.next()?)
     };
     let kind = match object.strip_prefix('*')? {
@@ -41,11 +45,11 @@ pub fn read(line: &str, times: &Times) -> Option<Line> {
     }))
 }
 
-/// A date in the order that the server's job is set to, which it does not tell: `02/23/00`, `23/02/00`,
-/// `04/03/24`, `18.09.06`. The first order that gives a date is taken, American before European before
-/// year first; with full stops, the European one. It is the same for the same date wherever it stands, so a
-/// file does not seem changed because another one came. The outer `None` is for what is no date at all.
-fn day(word: &str) -> Option<Option<Day>> {
+/// What a date means in the orders that the server's job may be set to, which it does not tell: `02/23/00`,
+/// `23/02/00`, `04/03/24`, `18.09.06`. American comes before European before year first; with full stops,
+/// European comes first. The choice is the same for the same date wherever it stands, so that a file does not
+/// seem changed because another one came.
+fn readings(word: &str) -> Option<[Option<Ymd>; 3]> {
     let separator = word.chars().find(|c| matches!(c, '/' | '.' | '-'))?;
     let mut parts = word.split(separator);
     let (a, b, c) = (parts.next()?, parts.next()?, parts.next()?);
@@ -54,14 +58,10 @@ fn day(word: &str) -> Option<Option<Day>> {
     }
     let number = |part: &str| digits(part, 2, 4);
     let (first, middle, last) = (number(a)?, number(b)?, number(c)?);
-    let day_first = (c, middle, first);
-    let orders = match separator {
-        '.' => [day_first, day_first, (a, middle, last)],
-        _ => [(c, first, middle), day_first, (a, middle, last)],
-    };
-    Some(orders.into_iter().find_map(|(year, month, day)| {
+    let ymd = |year: &str, month, day| {
         let year = century(number(year)?, year.len())?;
-        let day = Day { year, month, day };
-        day.date().map(|_| day)
-    }))
+        Some(Ymd { year, month, day })
+    };
+    let american = ymd(c, first, middle).filter(|_| separator != '.');
+    Some([american, ymd(c, middle, first), ymd(a, middle, last)])
 }

@@ -44,7 +44,7 @@ const YEARS_BACK: i16 = 8;
 
 /// A day as it was written; whether there is such a day shows when it is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Day {
+pub struct Ymd {
     /// With its century.
     pub year: u32,
     /// 1 to 12.
@@ -53,7 +53,7 @@ pub struct Day {
     pub day: u32,
 }
 
-impl Day {
+impl Ymd {
     /// The day in the calendar, if there is one.
     pub fn date(self) -> Option<Date> {
         Date::new(
@@ -89,7 +89,7 @@ impl Times {
 
     /// A day, at midnight or at a time of day. With `offset`, in seconds east of UTC, in that zone rather
     /// than in the clock's. `None` if there is no such time, or it was before 1970.
-    pub fn at(&self, day: Day, time: Option<Time>, offset: Option<i32>) -> Option<Modified> {
+    pub fn at(&self, day: Ymd, time: Option<Time>, offset: Option<i32>) -> Option<Modified> {
         let date = day.date()?;
         let Some(time) = time else {
             return self.modified(
@@ -173,7 +173,7 @@ pub fn timestamp(text: &str) -> Option<u64> {
         15 if whole.starts_with("191") => (1900 + number(&whole[2..5])?, &whole[5..]),
         _ => return None,
     };
-    let day = Day {
+    let day = Ymd {
         year,
         month: number(&rest[..2])?,
         day: number(&rest[2..4])?,

@@ -1,6 +1,6 @@
 //! Dates in the columns of a listing, in all the forms that UNIX servers and those like them write.
 
-use super::clock::{Day, Modified, Times, century};
+use super::clock::{Modified, Times, Ymd, century};
 use super::months::month;
 use super::words::{Time, Words, digits, time};
 
@@ -28,7 +28,7 @@ pub fn read<'a>(words: &Words<'a>, times: &Times) -> Option<Dated<'a>> {
         return None;
     }
     if let Some(day) = joined(first) {
-        return Some(after_day(day, rest, times));
+        return Some(after_day(day, &rest, times));
     }
     if let Some((month, day)) = first.split_once('-') {
         let month = digits(month, 1, 2)?;
@@ -44,7 +44,7 @@ pub fn read<'a>(words: &Words<'a>, times: &Times) -> Option<Dated<'a>> {
         return Some(found);
     }
     // Numbers alone are a date only with a unit, `8月 17日 2018年`, or before a time of day, `3 29 03:26`.
-    if !first.unit && !rest.clone().next().is_some_and(|word| time(word).is_some()) {
+    if !first.unit && rest.clone().next().and_then(time).is_none() {
         return None;
     }
     (first.number <= 12).then(|| finish(first.number, second, rest, times))?
@@ -109,7 +109,7 @@ fn is_weekday(word: &str) -> bool {
 
 /// What comes after month and day: a time of day, or a year.
 fn finish<'a>(month: u32, day: Counted, mut rest: Words<'a>, times: &Times) -> Option<Dated<'a>> {
-    let date = |year: u32| Day {
+    let date = |year: u32| Ymd {
         year,
         month,
         day: day.number,
@@ -160,16 +160,16 @@ fn year_first<'a>(first: Counted, second: Counted, mut rest: Words<'a>, times: &
     if day.number > 31 || !first.unit && (time(next).is_some() || year(next).is_some()) {
         return None;
     }
-    let day = Day {
+    let day = Ymd {
         year: first.number,
         month: second.number,
         day: day.number,
     };
-    Some(after_day(day, rest, times))
+    Some(after_day(day, &rest, times))
 }
 
 /// What comes after a whole date: perhaps a time of day, and perhaps an offset from UTC.
-fn after_day<'a>(day: Day, rest: Words<'a>, times: &Times) -> Dated<'a> {
+fn after_day<'a>(day: Ymd, rest: &Words<'a>, times: &Times) -> Dated<'a> {
     let mut ahead = rest.clone();
     let Some(time) = ahead.next().and_then(time) else {
         // Such dates are padded to the width of those with a time; nothing tells how wide that is.
@@ -209,7 +209,7 @@ fn offset(word: &str) -> Option<i32> {
 /// A date in one word: `2005-06-07`, `24-04-2003`, `04-27-00`, `04-23-103`, `1999/10/12`, `15.07.2004`,
 /// `01-jun-99`. With a year of two digits at the end, the month comes first, unless it cannot be one or the
 /// separators are full stops.
-pub fn joined(word: &str) -> Option<Day> {
+pub fn joined(word: &str) -> Option<Ymd> {
     let separator = word.chars().find(|c| matches!(c, '-' | '/' | '.'))?;
     let mut parts = word.split(separator);
     let (a, b, c) = (parts.next()?, parts.next()?, parts.next()?);
@@ -218,7 +218,7 @@ pub fn joined(word: &str) -> Option<Day> {
     }
     let last = |part: &str| century(digits(part, 2, 4)?, part.len());
     if let Some(month) = month(b) {
-        return Some(Day {
+        return Some(Ymd {
             year: last(c)?,
             month,
             day: digits(a, 1, 2)?,
@@ -226,7 +226,7 @@ pub fn joined(word: &str) -> Option<Day> {
     }
     let middle = digits(b, 1, 2)?;
     if let Some(year) = digits(a, 4, 4) {
-        return Some(Day {
+        return Some(Ymd {
             year,
             month: middle,
             day: digits(c, 1, 2)?,
@@ -239,5 +239,5 @@ pub fn joined(word: &str) -> Option<Day> {
     } else {
         (first, middle)
     };
-    Some(Day { year, month, day })
+    Some(Ymd { year, month, day })
 }

@@ -1,4 +1,4 @@
-//! NetWare: `d [R----F--] supervisor  512  Jan 16 18:53  login`, and Hellsoft's FTP server for it, which
+//! `NetWare`: `d [R----F--] supervisor  512  Jan 16 18:53  login`, and Hellsoft's FTP server for it, which
 //! writes `-[R----F-]  1 raj  857 Feb 23  2000 !info!`.
 
 use super::clock::Times;

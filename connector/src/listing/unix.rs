@@ -31,22 +31,24 @@ pub fn read(line: &str, times: &Times) -> Option<Line> {
         b'd' => EntryKind::Folder,
         b'l' => EntryKind::Link,
         // Devices, pipes, sockets, doors: nothing to transfer.
-        b'b' | b'c' | b'p' | b's' | b'D' if rights.iter().all(is_right) => return Some(Line::Nothing),
+        b'b' | b'c' | b'p' | b's' | b'D' if rights.iter().copied().all(is_right) => {
+            return Some(Line::Nothing);
+        }
         _ => return None,
     };
     // An ACL's mark, or an attribute's, may run into the number of links.
     let rest = &line[MODE..];
     let words = Words::new(rest.strip_prefix(['+', '.', '@']).unwrap_or(rest));
     let columns = columns(&words, times).or_else(|| {
-        let exact = rights.iter().all(is_right);
+        let exact = rights.iter().copied().all(is_right);
         exact.then(|| undated(words)).flatten()
     })?;
     let name = columns.rest.strip_prefix([' ', '\t']).unwrap_or_default();
     Some(Line::Entry(entry(kind, name, &columns)))
 }
 
-fn is_right(byte: &u8) -> bool {
-    b"-rwxsStTlLhH".contains(byte)
+fn is_right(byte: u8) -> bool {
+    b"-rwxsStTlLhH".contains(&byte)
 }
 
 fn entry(kind: EntryKind, name: &str, columns: &Columns) -> Entry {
