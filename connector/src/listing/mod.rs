@@ -1,11 +1,14 @@
 //! Lines of a listing, in the styles that servers give, to entries.
 //!
-//! The lists of LIST are made for people and have no standard, so each style has a file, and what it reads is
-//! checked against lines from real servers (`testdata/listings.txt`). The parsers that Rust libraries have
-//! were not enough. That of suppaftp, which was used here before, knows UNIX and DOS in their plain forms and
-//! reads sizes into a `usize`, which has 32 bits in the component; it takes a time without a year for one up to
-//! half a year ahead, refuses a line for a date that it does not know, takes times for UTC, and trims blanks
-//! from names, after which the file cannot be asked for.
+//! MLSD is made for programs. LIST is made for people and has no standard, so each style has a file, and what
+//! it reads is checked against lines from real servers (`testdata/listings.txt`). It is our own because the
+//! parsers that are to be had were not enough: suppaftp's knows the plain forms of UNIX and DOS alone, reads
+//! sizes into a `usize`, which has 32 bits in the component, takes a time without a year for one up to half a
+//! year ahead, takes all times for UTC, refuses a line for a date that it cannot read, and cuts the blanks off
+//! names, after which the file cannot be asked for.
+//!
+//! What is not told is left out rather than guessed, and a line is read the same whatever came before it, but
+//! for headers and entries of several lines: size and time say whether a file is new.
 
 mod as400;
 mod clock;
