@@ -1,7 +1,7 @@
 //! Which files an endpoint's options mean: one path, or a pattern over a folder.
 
-use globset::{GlobBuilder, GlobMatcher};
-use regex::{Regex, RegexBuilder};
+use globset::GlobBuilder;
+use regex::{Regex, RegexBuilder, bytes};
 
 use crate::command::{Command, FIELD as COMMAND, Verb};
 use crate::error::{Error, printable};
@@ -20,6 +20,9 @@ const DEEPEST: usize = 32;
 
 /// Bytes that a compiled pattern may take; a hostile one could otherwise fill the memory.
 const LARGEST_PATTERN: usize = 1 << 20;
+
+/// Alternatives in a glob. The library calls itself for one within another, and the component's stack is small.
+const MOST_ALTERNATIVES: usize = 100;
 
 /// What the options of one payload ask for.
 #[derive(Debug, Clone)]
@@ -60,7 +63,8 @@ pub struct Pattern {
 #[derive(Debug, Clone)]
 enum Matcher {
     Regex(Regex),
-    Glob(GlobMatcher),
+    /// Globs are made of bytes: `?` is one byte of a name.
+    Glob(bytes::Regex),
 }
 
 /// A file or folder that was selected.
@@ -205,15 +209,12 @@ impl Pattern {
             ));
         }
         let (matcher, deep) = if how == Match::Glob {
-            let glob = GlobBuilder::new(text.trim_start_matches('/'))
-                .literal_separator(true)
-                .build();
-            match glob {
-                Ok(glob) => (
-                    Matcher::Glob(glob.compile_matcher()),
+            match glob(text.trim_start_matches('/')) {
+                Ok(regex) => (
+                    Matcher::Glob(regex),
                     text.contains('/') || text.contains("**"),
                 ),
-                Err(error) => return wrong("glob", error.to_string()),
+                Err(why) => return wrong("glob", why),
             }
         } else {
             let build = |text: &str| RegexBuilder::new(text).size_limit(LARGEST_PATTERN).build();
@@ -231,7 +232,7 @@ impl Pattern {
     pub fn fits(&self, below: &str) -> bool {
         match &self.matcher {
             Matcher::Regex(regex) => regex.is_match(below),
-            Matcher::Glob(glob) => glob.is_match(below),
+            Matcher::Glob(regex) => regex.is_match(below.as_bytes()),
         }
     }
 
@@ -266,6 +267,22 @@ impl Pattern {
         found.sort_by(|a, b| a.path.cmp(&b.path));
         without_folder_links(session, found)
     }
+}
+
+/// Compiles a glob. Not with the library's own matcher, which panics when the compiled pattern is too large.
+fn glob(text: &str) -> Result<bytes::Regex, String> {
+    if text.matches('{').count() > MOST_ALTERNATIVES {
+        return Err(format!("it has more than {MOST_ALTERNATIVES} alternatives"));
+    }
+    let glob = GlobBuilder::new(text)
+        .literal_separator(true)
+        .build()
+        .map_err(|error| error.to_string())?;
+    bytes::RegexBuilder::new(glob.regex())
+        .dot_matches_new_line(true)
+        .size_limit(LARGEST_PATTERN)
+        .build()
+        .map_err(|error| reason(&error))
 }
 
 /// Everything directly in a folder, sorted by name.
@@ -393,6 +410,17 @@ mod tests {
                 (Kind::InvalidSettings, Some(field)),
                 "{json}"
             );
+        }
+    }
+
+    /// Found by the target `command`: the library takes such a glob, and panics when it is to be used.
+    #[test]
+    fn a_glob_that_is_too_much_is_refused() {
+        let nested = format!("{}a{}", "{".repeat(300), "}".repeat(300));
+        let long = "?*".repeat(40_000);
+        for glob in [nested, long] {
+            let error = task(&format!(r#"{{"path":"{glob}","match":"glob"}}"#)).unwrap_err();
+            assert_eq!(error.field.as_deref(), Some("/options/path"));
         }
     }
 
