@@ -210,10 +210,7 @@ impl Pattern {
         }
         let (matcher, deep) = if how == Match::Glob {
             match glob(text.trim_start_matches('/')) {
-                Ok(regex) => (
-                    Matcher::Glob(regex),
-                    text.contains('/') || text.contains("**"),
-                ),
+                Ok(regex) => (Matcher::Glob(regex), text.contains('/') || text.contains("**")),
                 Err(why) => return wrong("glob", why),
             }
         } else {
