@@ -15,6 +15,7 @@
 //! - `control`, `transport`: replies and commands; bytes, time-outs, cancellation
 //! - `settings`, `command`, `select`, `path`, `listing`: what the settings mean, and what servers say
 //! - `error`: every failure, and the one table from reply code to kind
+//! - `fuzzing`: the readers above, for the fuzz targets; not in the component
 //!
 //! Nothing below `client` knows the contract's bindings, so that a later version of the contract can share
 //! it, and so that it runs natively in tests. Nothing starts a thread.
@@ -45,6 +46,9 @@ mod describe;
 mod error;
 mod files;
 mod flow;
+#[cfg(not(target_family = "wasm"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod get;
 mod list;
 mod listing;
