@@ -26,6 +26,7 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.add_filter("date", date);
+    environment.add_test("divisibleby", divisible_by);
     environment.remove_global("debug");
     environment.set_fuel(Some(FUEL));
     for filter in WITHOUT {
@@ -278,6 +279,14 @@ fn date(time: &str, format: &str, zone: Option<&str>) -> Result<String, Error> {
     jiff::fmt::strtime::format(format, &time.to_zoned(zone)).map_err(invalid)
 }
 
+/// In the place of the library's own test, which panics at 0.
+fn divisible_by(number: &Value, by: &Value) -> bool {
+    match (i128::try_from(number.clone()), i128::try_from(by.clone())) {
+        (Ok(number), Ok(by)) => number.checked_rem(by) == Some(0),
+        _ => false,
+    }
+}
+
 /// Stands for whatever a payload may bring.
 #[derive(Debug)]
 struct Anything;
@@ -377,6 +386,15 @@ mod tests {
             assert!(message(source).contains("is unknown"), "{}", message(source));
             assert!(check(source).is_err(), "{source}");
         }
+    }
+
+    /// Found by the target `template`.
+    #[test]
+    fn nothing_is_divisible_by_zero() {
+        assert_eq!(
+            scope().render("{{ 6 is divisibleby 3 }} {{ 7 is divisibleby 3 }} {{ 6 is divisibleby 0 }}"),
+            Ok("true false false".to_owned())
+        );
     }
 
     #[test]
