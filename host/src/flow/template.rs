@@ -393,7 +393,7 @@ mod tests {
     fn nothing_is_divisible_by_zero() {
         assert_eq!(
             scope().render("{{ 6 is divisibleby 3 }} {{ 7 is divisibleby 3 }} {{ 6 is divisibleby 0 }}"),
-            Ok("true false false".to_owned())
+            Ok("True False False".to_owned())
         );
     }
 
