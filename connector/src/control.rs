@@ -10,7 +10,7 @@ use crate::transport::Stream;
 
 /// The most bytes that one reply may have. Real ones have a few KiB; without a bound a server could
 /// fill the memory with one line.
-const LONGEST_REPLY: usize = 256 * 1024;
+pub const LONGEST_REPLY: usize = 256 * 1024;
 
 /// A reply: its code, and its text without codes.
 #[derive(Debug, Clone)]

@@ -271,7 +271,7 @@ fn port_command(address: SocketAddr) -> String {
 }
 
 /// The port in `229 … (|||6446|)`. The delimiter is of the server's choice.
-fn extended_port(text: &str) -> Option<u16> {
+pub(crate) fn extended_port(text: &str) -> Option<u16> {
     let inner = text.split_once('(')?.1.split_once(')')?.0;
     let delimiter = inner.chars().next()?;
     inner
@@ -285,7 +285,7 @@ fn extended_port(text: &str) -> Option<u16> {
 
 /// The port in `227 … (h1,h2,h3,h4,p1,p2)`; RFC 1123 section 4.1.2.6 warns that the brackets may be
 /// missing, so the first six numbers with commas between them count.
-fn passive_port(text: &str) -> Option<u16> {
+pub(crate) fn passive_port(text: &str) -> Option<u16> {
     text.split(|c: char| !c.is_ascii_digit() && c != ',')
         .find_map(|run| {
             let numbers: Vec<u8> = run.split(',').map(str::parse).collect::<Result<_, _>>().ok()?;

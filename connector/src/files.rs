@@ -287,7 +287,7 @@ fn is_not_offered(error: &Error) -> bool {
 }
 
 /// The entry in a line of an MLST reply. Its name is a path, and in a form of the server's choice.
-fn facts_of(path: &RemotePath, line: &str) -> Option<Entry> {
+pub(crate) fn facts_of(path: &RemotePath, line: &str) -> Option<Entry> {
     let facts = line
         .trim_start()
         .split(' ')

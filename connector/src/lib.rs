@@ -16,6 +16,7 @@
 //! - `settings`, `command`, `pattern`, `task`: what the settings and options mean
 //! - `select`, `path`, `encoding`, `listing`: which files, and what servers say of them
 //! - `error`: every failure, and the one table from reply code to kind
+//! - `fuzzing`: the readers above, for the fuzz targets; not in the component
 //!
 //! Nothing below `client` knows the contract's bindings, so that a later version of the contract can share
 //! it, and so that it runs natively in tests. Nothing starts a thread.
@@ -48,6 +49,9 @@ mod error;
 mod fetch;
 mod files;
 mod flow;
+#[cfg(not(target_family = "wasm"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod get;
 mod hash;
 mod list;

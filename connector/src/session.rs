@@ -177,11 +177,7 @@ impl Session {
         let reply = self
             .command(Op::SetUp, &server, "PWD")
             .map_err(Error::ending_call)?;
-        self.base = (reply.code == 257)
-            .then(|| quoted(&reply.text))
-            .flatten()
-            .filter(|path| path.starts_with('/') && !path.contains(['\r', '\n', '\0']))
-            .map(|path| path.trim_end_matches('/').to_owned());
+        self.base = base(&reply);
         Ok(())
     }
 
@@ -319,6 +315,15 @@ fn is_feature(name: &str) -> bool {
         && name
             .bytes()
             .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'-')
+}
+
+/// The folder that a reply to PWD names: absolute, fit for a command, without a slash at its end.
+pub(crate) fn base(reply: &Reply) -> Option<String> {
+    (reply.code == 257)
+        .then(|| quoted(&reply.text))
+        .flatten()
+        .filter(|path| path.starts_with('/') && !path.contains(['\r', '\n', '\0']))
+        .map(|path| path.trim_end_matches('/').to_owned())
 }
 
 /// The path in a 257 reply: between the first quote and its partner, quotes inside doubled (RFC 959
