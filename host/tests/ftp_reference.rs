@@ -42,9 +42,7 @@ fn names(schema: &str) -> Vec<String> {
 }
 
 fn indented(yaml: &str, by: usize) -> String {
-    yaml.lines()
-        .map(|line| format!("{:by$}{line}\n", ""))
-        .collect()
+    yaml.lines().map(|line| format!("{:by$}{line}\n", "")).collect()
 }
 
 /// Checks a flow as `flowhost check --offline` does.
