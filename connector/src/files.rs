@@ -6,6 +6,7 @@ use crate::error::{Error, Kind, Op};
 use crate::listing::{self, Clock, Dialect, Entry, EntryKind, Line, Lines, Modified, Precision};
 use crate::path::RemotePath;
 use crate::session::Session;
+use crate::settings::TransferType;
 use crate::transport::Level;
 
 /// What is known of a path.
@@ -69,6 +70,8 @@ impl Session {
 
     /// The size of a file.
     pub fn size(&mut self, path: &RemotePath) -> Result<Stat, Error> {
+        // As text a file would have another length, and most servers refuse to count it.
+        self.set_type(TransferType::Binary)?;
         let reply = self.command(Op::Stat, path.as_str(), &format!("SIZE {}", self.remote(path)))?;
         match (reply.code, reply.text.trim().parse::<u64>()) {
             (213, Ok(size)) => Ok(Stat::Is(Entry {
