@@ -6,8 +6,8 @@
 use std::io::{self, Read, Write};
 
 use crate::command::{Command, Verb};
+use crate::connect::{extended_port, passive_address};
 use crate::control::{Control, Reply};
-use crate::data::{extended_port, passive_port};
 use crate::encoding::Encoding;
 use crate::error::{Error, Op};
 use crate::files::facts_of;
@@ -96,7 +96,10 @@ fn answer(reply: &Reply) -> Answer {
     Answer {
         code: reply.code,
         base: base(reply),
-        ports: [extended_port(&reply.text), passive_port(&reply.text)],
+        ports: [
+            extended_port(&reply.text),
+            passive_address(&reply.text).map(|(_, port)| port),
+        ],
         facts: facts.map(|entry| Listed {
             file: entry.kind == EntryKind::File,
             name: entry.name,

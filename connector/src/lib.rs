@@ -10,9 +10,11 @@
 //! - `get`, `put`, `manage`, `list`: the commands, one family a file; `fetch`: one file on its way in
 //! - `describe`, `check`: what a host asks before it calls an endpoint
 //! - `client`: one server: reuse of the session, trying again, removing what failed
-//! - `session`, `files`, `data`: FTP proper: signing in; files, folders and listings; data connections and
-//!   what runs over them
-//! - `control`, `transport`: replies and commands; bytes, time-outs, cancellation
+//! - `session`, `signin`, `files`, `zone`: FTP proper: commands and features; signing in; files, folders and
+//!   listings; the time zone of those
+//! - `connect`, `data`: opening data connections, and what runs over them
+//! - `control`, `trace`: commands and replies, and what somebody who reads along may see of them
+//! - `transport`, `patience`: bytes; time-outs, cancellation, keeping alive
 //! - `settings`, `command`, `pattern`, `task`: what the settings and options mean
 //! - `select`, `path`, `encoding`, `listing`: which files, and what servers say of them
 //! - `error`: every failure, and the one table from reply code to kind
@@ -41,6 +43,7 @@ mod bindings {
 mod check;
 mod client;
 mod command;
+mod connect;
 mod control;
 mod data;
 mod describe;
@@ -58,14 +61,18 @@ mod list;
 mod listing;
 mod manage;
 mod path;
+mod patience;
 mod pattern;
 mod put;
 mod select;
 mod session;
 mod settings;
+mod signin;
 mod task;
 mod text;
+mod trace;
 mod transport;
+mod zone;
 
 use bindings::exports::flow::connector::connector::{CheckStep, Descriptor, Egress};
 use bindings::flow::connector::context;
