@@ -92,6 +92,8 @@ pub enum Op {
     RemoveFolder,
     /// SITE CHMOD.
     Chmod,
+    /// MFMT, or MDTM with a time.
+    SetModified,
 }
 
 impl Op {
@@ -113,6 +115,7 @@ impl Op {
             Self::MakeFolder => "make folder",
             Self::RemoveFolder => "remove folder",
             Self::Chmod => "set the visibility of",
+            Self::SetModified => "set the time of",
         }
     }
 

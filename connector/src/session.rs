@@ -35,6 +35,10 @@ pub struct Session {
     /// Folders that are known to be there.
     pub(crate) folders: HashSet<RemotePath>,
     pub(crate) folder_mode: Option<Visibility>,
+    /// Whether the server renames files at all, as far as that has turned out.
+    pub(crate) renames: Option<bool>,
+    /// Whether it renames onto existing names, as far as that has turned out.
+    pub(crate) renames_over: Option<bool>,
     used: Instant,
 }
 
@@ -94,6 +98,8 @@ impl Session {
             password: None,
             folders: HashSet::new(),
             folder_mode: settings.directory_visibility,
+            renames: None,
+            renames_over: None,
             used: Instant::now(),
         };
         let mut greeting = session.reply(Op::Connect, &server).map_err(Error::ending_call)?;
