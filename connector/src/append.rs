@@ -14,7 +14,7 @@ use crate::path::RemotePath;
 use crate::replace::in_folder;
 use crate::session::Session;
 use crate::settings::{TransferType, Verify};
-use crate::store::Source;
+use crate::source::Source;
 use crate::task::Task;
 use crate::transport::{Level, pause};
 

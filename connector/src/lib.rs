@@ -8,7 +8,7 @@
 //!   ours
 //! - `flow`: takes the incoming payloads one after another, hands each to its command, settles it
 //! - `get`, `put`, `manage`, `list`: the commands, one family a file; `fetch`: one file on its way in; `store`,
-//!   `append`: one on its way out; `target`, `replace`, `look`: under which name, and what if that is taken
+//!   `append`, `source`: one on its way out; `target`, `replace`, `look`: under which name, and what if that is taken
 //! - `describe`, `check`: what a host asks before it calls an endpoint
 //! - `client`: one server: reuse of the session, trying again, removing what failed
 //! - `session`, `files`, `data`: FTP proper: signing in; files, folders and listings; data connections and
@@ -63,6 +63,7 @@ mod replace;
 mod select;
 mod session;
 mod settings;
+mod source;
 mod store;
 mod target;
 mod task;

@@ -122,13 +122,12 @@ impl File<'_> {
     fn dress(&self, client: &mut Client, path: &RemotePath) -> Result<(), Error> {
         let visibility = client.settings().visibility;
         client.attempt(|session| {
-            if self.task.preserve_modified {
-                match self.modified_ms {
-                    Some(ms) => session.set_modified(path, ms)?,
-                    None => {
-                        let message = format!("The payload for `{path}` has no time to keep.");
-                        (session.host.log)(Level::Debug, &message);
-                    }
+            match self.modified_ms {
+                _ if !self.task.preserve_modified => {}
+                Some(ms) => session.set_modified(path, ms)?,
+                None => {
+                    let message = format!("The payload for `{path}` has no time to keep.");
+                    (session.host.log)(Level::Debug, &message);
                 }
             }
             match visibility {

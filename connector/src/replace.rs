@@ -241,41 +241,4 @@ pub fn in_folder<T>(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::path::jail;
-
-    #[test]
-    fn numbers_go_before_the_extension() {
-        let numbered = |text: &str, number| {
-            let path = jail(text, "").unwrap().path;
-            numbered(&path, number).as_str().to_owned()
-        };
-        assert_eq!(numbered("in/order.csv", 1), "in/order-1.csv");
-        assert_eq!(numbered("order.tar.gz", 12), "order.tar-12.gz");
-        assert_eq!(numbered("in/.hidden", 2), "in/.hidden-2");
-        assert_eq!(numbered("Makefile", 999), "Makefile-999");
-        assert_eq!(numbered("odd.", 1), "odd-1");
-        let long = numbered(&format!("{}.csv", "é".repeat(125)), 10);
-        assert!(long.len() <= LONGEST_NAME && long.ends_with("é-10.csv"), "{long}");
-        let longest = numbered(&format!("a.{}", "x".repeat(253)), 1);
-        assert!(longest.starts_with("a-1."), "{longest}");
-    }
-
-    #[test]
-    fn cuts_keep_characters_whole() {
-        assert_eq!(cut("aéb", 2), "a");
-        assert_eq!(cut("aéb", 3), "aé");
-        assert_eq!(cut("a", 200), "a");
-    }
-
-    #[test]
-    fn what_servers_say_of_taken_names() {
-        let refused = |op, code| Error::reply(op, "a", code, "");
-        assert!(may_be_taken(&refused(crate::error::Op::RenameTo, 550)));
-        assert!(may_be_taken(&refused(crate::error::Op::RenameTo, 553)));
-        assert!(!may_be_taken(&refused(crate::error::Op::RenameTo, 502)));
-        assert!(!may_be_taken(&refused(crate::error::Op::RenameFrom, 550)));
-        assert!(!may_be_taken(&refused(crate::error::Op::RenameTo, 421)));
-    }
-}
+mod tests;

@@ -1,130 +1,18 @@
 //! One file on its way out: copying, going on after a break, proving that the server has all of it.
 
 use crate::bindings::flow::connector::exchange::Reader;
-use crate::bindings::wasi::io::streams::{InputStream, StreamError};
 use crate::client::{Client, Tries};
 use crate::data::Transfer;
-use crate::error::{Effect, Error, Kind, Op};
-use crate::fetch::{CHUNK, STEPS_BETWEEN_CHECKS};
+use crate::error::{Effect, Error, Kind};
 use crate::files::Stat;
-use crate::hash::{Algorithm, Digest};
+use crate::hash::Algorithm;
 use crate::path::RemotePath;
 use crate::replace::in_folder;
 use crate::session::Session;
 use crate::settings::{TransferType, Verify};
+use crate::source::Source;
 use crate::task::Task;
-use crate::text;
 use crate::transport::Level;
-
-/// The payload's body on its way to the wire.
-pub struct Source {
-    body: InputStream,
-    /// A piece that was read ahead, to see whether there is one.
-    ahead: Option<Vec<u8>>,
-    lines: Option<text::ToWire>,
-    digest: Option<Digest>,
-    /// Bytes that were handed out or passed over so far, as they go over the wire.
-    pub taken: u64,
-}
-
-impl Source {
-    /// The body from its first byte.
-    pub fn open(reader: &Reader, task: &Task) -> Result<Self, Error> {
-        let body = reader.body()?.ok_or_else(|| {
-            Error::setting(
-                "/options/command",
-                "There is nothing to write: this payload has no body, so a step before must make a payload.",
-            )
-        })?;
-        Ok(Self {
-            body,
-            ahead: None,
-            lines: (task.transfer_type == TransferType::Ascii).then(text::ToWire::default),
-            digest: None,
-            taken: 0,
-        })
-    }
-
-    /// The next piece for the wire, or none at the end.
-    fn next(&mut self) -> Result<Option<Vec<u8>>, Error> {
-        let piece = match self.ahead.take() {
-            Some(piece) => Some(piece),
-            None => self.read(CHUNK as u64)?,
-        };
-        let Some(mut piece) = piece else {
-            return Ok(None);
-        };
-        if let Some(digest) = &mut self.digest {
-            digest.update(&piece);
-        }
-        if let Some(lines) = &mut self.lines {
-            piece = lines.convert(&piece);
-        }
-        self.taken += piece.len() as u64;
-        Ok(Some(piece))
-    }
-
-    fn read(&self, most: u64) -> Result<Option<Vec<u8>>, Error> {
-        loop {
-            match self.body.blocking_read(most) {
-                Ok(piece) if piece.is_empty() => {}
-                Ok(piece) => return Ok(Some(piece)),
-                Err(StreamError::Closed) => return Ok(None),
-                Err(StreamError::LastOperationFailed(_)) => {
-                    // What was sent so far would look like a whole file.
-                    let message = "The host could not read the payload's body.";
-                    return Err(Error::new(Kind::Internal, message).losing_session());
-                }
-            }
-        }
-    }
-
-    /// Passes over bytes that the server has. False when the body is shorter.
-    pub fn skip(&mut self, session: &Session, path: &RemotePath, count: u64) -> Result<bool, Error> {
-        let mut steps = 0_u32;
-        while self.taken < count {
-            steps = steps.wrapping_add(1);
-            // No transfer is on yet, so there is nothing to keep alive; but the call may be cancelled.
-            if steps.is_multiple_of(STEPS_BETWEEN_CHECKS) {
-                let checked = session.patience.check();
-                checked.map_err(|error| Error::io(Op::Stat, path.as_str(), &error))?;
-            }
-            let Some(piece) = self.read((count - self.taken).min(CHUNK as u64))? else {
-                return Ok(false);
-            };
-            if let Some(digest) = &mut self.digest {
-                digest.update(&piece);
-            }
-            self.taken += piece.len() as u64;
-        }
-        Ok(true)
-    }
-
-    /// Whether there are no more bytes.
-    pub fn is_at_end(&mut self) -> Result<bool, Error> {
-        if self.ahead.is_none() {
-            self.ahead = self.read(CHUNK as u64)?;
-        }
-        Ok(self.ahead.is_none())
-    }
-
-    /// Sends what is left of it, and waits for the server's verdict.
-    pub fn pump(&mut self, session: &mut Session, mut transfer: Transfer) -> Result<(), Error> {
-        let mut steps = 0_u32;
-        while let Some(piece) = self.next()? {
-            steps = steps.wrapping_add(1);
-            let checked = if steps.is_multiple_of(STEPS_BETWEEN_CHECKS) {
-                session.keep_alive()
-            } else {
-                Ok(())
-            };
-            if let Err(error) = checked.and_then(|()| transfer.write(&piece)) {
-                return Err(session.transfer_failed(transfer, &error));
-            }
-        }
-        session.finish(transfer)
-    }
-}
 
 /// The upload of a body to a path, over as many sessions as it takes.
 pub struct Upload<'a> {
@@ -141,10 +29,18 @@ pub struct Upload<'a> {
     furthest: u64,
     /// The current try goes on from further than all before.
     advanced: bool,
-    /// What the server does not do, as it turned out: REST before STOR, APPE, and what it says of either.
-    no_restart: bool,
-    no_append: bool,
-    untrue: bool,
+    without: Without,
+}
+
+/// What has turned out not to work with this server.
+#[derive(Debug, Default)]
+struct Without {
+    /// REST before STOR is refused.
+    restart: bool,
+    /// APPE is refused.
+    append: bool,
+    /// It goes on elsewhere than it says.
+    going_on: bool,
 }
 
 /// How a broken upload goes on.
@@ -180,9 +76,7 @@ impl<'a> Upload<'a> {
             sent: 0,
             furthest: 0,
             advanced: false,
-            no_restart: false,
-            no_append: false,
-            untrue: false,
+            without: Without::default(),
         }
     }
 
@@ -210,7 +104,7 @@ impl<'a> Upload<'a> {
         if self.broken
             && self.begun
             && exact
-            && !self.untrue
+            && !self.without.going_on
             && let Some(sent) = self.go_on(session)?
         {
             return Ok(sent);
@@ -282,7 +176,7 @@ impl<'a> Upload<'a> {
                     self.path
                 );
                 (session.host.log)(Level::Warn, &message);
-                self.untrue = true;
+                self.without.going_on = true;
                 return Ok(None);
             }
         }
@@ -295,12 +189,12 @@ impl<'a> Upload<'a> {
         let offered = session
             .feature("REST")
             .is_some_and(|modes| modes.to_ascii_uppercase().contains("STREAM"));
-        if offered && !self.no_restart {
+        if offered && !self.without.restart {
             let started = session
                 .restart_at(self.path, offset)
                 .and_then(|()| session.start_store(self.path));
             match started {
-                Err(error) if is_refusal(&error) => self.no_restart = true,
+                Err(error) if is_refusal(&error) => self.without.restart = true,
                 // The next transfer of this session would begin in the middle.
                 Err(error) => return Err(error.losing_session()),
                 Ok(transfer) => return Ok(Some(transfer)),
@@ -312,12 +206,12 @@ impl<'a> Upload<'a> {
                 return Err(error);
             }
         }
-        if self.no_append || way(&session.size(self.path)?, self.sent) != Way::From(offset) {
+        if self.without.append || way(&session.size(self.path)?, self.sent) != Way::From(offset) {
             return Ok(None);
         }
         match session.start_append(self.path) {
             Err(error) if is_refusal(&error) => {
-                self.no_append = true;
+                self.without.append = true;
                 Ok(None)
             }
             started => started.map(Some),
@@ -357,6 +251,7 @@ fn is_refusal(error: &Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Op;
     use crate::listing::{Entry, EntryKind};
 
     #[test]
