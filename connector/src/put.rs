@@ -149,7 +149,17 @@ impl File<'_> {
             "The server does not rename uploads, so `{target}` is written under its own name; until it is complete, others see part of it. Set `temporary_name` to `{{name}}` to do so from the start. {refused}"
         );
         (client.host().log)(Level::Warn, &message);
-        let sent = self.direct(client, target)?;
+        let sent = self.direct(client, target).map_err(|error| {
+            // The rename had removed the old file, to make room.
+            if refused.effect == Effect::None {
+                return error;
+            }
+            let message = format!("{} The old `{target}` was removed before.", error.message);
+            Error {
+                message,
+                ..error.leaving(Effect::Partial)
+            }
+        })?;
         let removed = client.attempt(|session| {
             session.renames.get_or_insert(false);
             remove(session, temporary)
