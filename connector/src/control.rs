@@ -14,7 +14,7 @@ use crate::transport::Stream;
 
 /// The most bytes that one reply may have. Real ones have a few KiB; without a bound a server could
 /// fill the memory with one line.
-pub(crate) const LONGEST_REPLY: usize = 256 * 1024;
+pub const LONGEST_REPLY: usize = 256 * 1024;
 /// The most lines that one reply may have; the longest real ones are welcome messages.
 const MOST_REPLY_LINES: u32 = 10_000;
 

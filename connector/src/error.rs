@@ -98,6 +98,8 @@ pub enum Op {
     RemoveFolder,
     /// SITE CHMOD.
     Chmod,
+    /// MFMT, or MDTM with a time.
+    SetModified,
 }
 
 impl Op {
@@ -119,6 +121,7 @@ impl Op {
             Self::MakeFolder => "make folder",
             Self::RemoveFolder => "remove folder",
             Self::Chmod => "set the visibility of",
+            Self::SetModified => "set the time of",
         }
     }
 

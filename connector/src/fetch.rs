@@ -222,7 +222,11 @@ fn go_on(
         return Ok(());
     }
     session.restart_at(&found.path, sink.received)?;
-    copy(session, found, task, sink)
+    copy(session, found, task, sink).map_err(|failed| match failed {
+        // Also after a refusal: the next transfer of this session might begin in the middle.
+        Failed::There(error) => Failed::There(error.losing_session()),
+        here @ Failed::Here => here,
+    })
 }
 
 fn copy(session: &mut Session, found: &Found, task: &Task, sink: &mut Sink) -> Result<(), Failed> {

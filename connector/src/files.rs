@@ -6,6 +6,7 @@ use crate::error::{Error, Kind, Op};
 use crate::listing::{self, Dialect, Entry, EntryKind, Line, Lines, Modified, Precision, Style};
 use crate::path::RemotePath;
 use crate::session::Session;
+use crate::settings::TransferType;
 use crate::transport::Level;
 
 /// What is known of a path.
@@ -85,6 +86,8 @@ impl Session {
 
     /// The size of a file.
     pub fn size(&mut self, path: &RemotePath) -> Result<Stat, Error> {
+        // As text a file would have another length, and most servers refuse to count it.
+        self.set_type(TransferType::Binary)?;
         let reply = self.command(Op::Stat, path.as_str(), &format!("SIZE {}", self.remote(path)))?;
         match (reply.code, reply.exact.trim().parse::<u64>()) {
             (213, Ok(size)) => Ok(Stat::Is(Entry {
@@ -250,6 +253,26 @@ impl Session {
         }
     }
 
+    /// Sets when a file was last modified: MFMT (draft-somers-ftp-mfxx), else MDTM with a time, as servers had it
+    /// before. A refusal is a warning, for the file itself is fine.
+    pub fn set_modified(&mut self, path: &RemotePath, ms: u64) -> Result<(), Error> {
+        let Some(time) = stamp(ms) else {
+            let message = format!("The time of `{path}` stays as it is: the payload's is no time.");
+            (self.host.log)(Level::Warn, &message);
+            return Ok(());
+        };
+        let command = if self.has("MFMT") { "MFMT" } else { "MDTM" };
+        let line = format!("{command} {time} {}", self.remote(path));
+        match self.expect(Op::SetModified, path.as_str(), &line, &[200, 213, 250, 253]) {
+            Ok(_) => Ok(()),
+            Err(error) if error.session_lost => Err(error),
+            Err(error) => {
+                (self.host.log)(Level::Warn, &format!("The time stays as it is. {error}"));
+                Ok(())
+            }
+        }
+    }
+
     /// Renames or moves.
     pub fn rename(&mut self, from: &RemotePath, to: &RemotePath) -> Result<(), Error> {
         let line = format!("RNFR {}", self.remote(from));
@@ -314,13 +337,19 @@ pub(crate) fn now_ms() -> u64 {
     since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
+/// A time as commands have it, in UTC (RFC 3659 section 2.3). None past the year 9999.
+fn stamp(ms: u64) -> Option<String> {
+    let time = jiff::Timestamp::from_millisecond(i64::try_from(ms).ok()?).ok()?;
+    Some(time.strftime("%Y%m%d%H%M%S").to_string())
+}
+
 /// Whether the server does not know the command at all, as opposed to refusing this use of it.
 fn is_not_offered(error: &Error) -> bool {
     matches!(error.code, Some(500 | 501 | 502 | 504))
 }
 
 /// The entry in a line of an MLST reply. Its name is a path, and in a form of the server's choice.
-fn facts_of(path: &RemotePath, line: &str) -> Option<Entry> {
+pub(crate) fn facts_of(path: &RemotePath, line: &str) -> Option<Entry> {
     let facts = line
         .trim_start()
         .split(' ')
@@ -345,6 +374,13 @@ fn facts_of(path: &RemotePath, line: &str) -> Option<Entry> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_for_commands() {
+        assert_eq!(stamp(0).as_deref(), Some("19700101000000"));
+        assert_eq!(stamp(1_709_210_096_999).as_deref(), Some("20240229123456"));
+        assert_eq!(stamp(u64::MAX), None);
+    }
 
     #[test]
     fn mlst_facts() {

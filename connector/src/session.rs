@@ -349,16 +349,6 @@ fn quoted(text: &str) -> Option<String> {
     None
 }
 
-/// A failure that may have left a temporary file, once the file has been removed.
-pub fn cleaned(error: Error, removed: bool) -> Error {
-    let effect = match (removed, error.effect) {
-        (true, Effect::Partial) => Effect::None,
-        (false, Effect::None) => Effect::Partial,
-        (_, effect) => effect,
-    };
-    Error { effect, ..error }
-}
-
 /// Whether a failure may be tried again by the connector itself.
 pub fn may_retry(error: &Error) -> bool {
     error.retry == Retry::Backoff && error.effect != Effect::Unknown && !error.ends_call

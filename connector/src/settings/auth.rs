@@ -45,6 +45,10 @@ impl<'de> Deserialize<'de> for Auth {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
+        #[expect(
+            clippy::struct_field_names,
+            reason = "`account` is the name of the setting, and FTP's own"
+        )]
         struct Account {
             username: String,
             password: Secret,
