@@ -214,7 +214,9 @@ impl Shared {
             if !readable(&[listener])[0] {
                 continue;
             }
-            let Ok((client, _)) = listener.accept() else { return };
+            let Ok((client, _)) = listener.accept() else {
+                return;
+            };
             let Ok(server) = TcpStream::connect(self.server) else {
                 continue;
             };
@@ -328,7 +330,11 @@ impl Session {
         let reply = if text.starts_with("229") {
             format!("229 by way of the proxy (|||{own}|)\r\n")
         } else {
-            format!("227 by way of the proxy (127,0,0,1,{},{})\r\n", own / 256, own % 256)
+            format!(
+                "227 by way of the proxy (127,0,0,1,{},{})\r\n",
+                own / 256,
+                own % 256
+            )
         };
         let session = Arc::clone(self);
         self.shared.spawn(move || {
@@ -381,7 +387,11 @@ impl Session {
                     continue;
                 }
                 let is_file = self.is_file.load(Ordering::Relaxed);
-                let (pass, cut) = if is_file { self.shared.count(read) } else { (read, None) };
+                let (pass, cut) = if is_file {
+                    self.shared.count(read)
+                } else {
+                    (read, None)
+                };
                 target.write_all(&buffer[..pass])?;
                 let Some(cut) = cut else {
                     if let Some((_, pause)) = pace {
@@ -394,7 +404,9 @@ impl Session {
                 }
                 if cut.what == What::Control {
                     target.write_all(&buffer[pass..read])?;
-                    self.shared.moved.fetch_add((read - pass) as u64, Ordering::Relaxed);
+                    self.shared
+                        .moved
+                        .fetch_add((read - pass) as u64, Ordering::Relaxed);
                     continue;
                 }
                 let [client, server] = ends;

@@ -3,12 +3,10 @@
 
 use std::net::{Ipv4Addr, TcpListener};
 
-use flow_tests::run::{Bench, Run, flow, full_disk, get, put, read, with, write};
+use flow_tests::run::{Bench, Run, SHOP, flow, full_disk, get, put, read, with, write};
 use flow_tests::script::{Script, ScriptServer};
 use flow_tests::servers::{FtpServer, Kind, Limits};
 use serde_json::{Value, json};
-
-const SHOP: &str = "shop";
 
 fn server() -> ScriptServer {
     Script::new().file("outbound/a.txt", "hello").start()

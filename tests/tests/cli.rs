@@ -3,12 +3,10 @@
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use flow_tests::run::{Bench, Run, flow, flowhost, get, with, write};
+use flow_tests::run::{Bench, Run, SHOP, flow, flowhost, get, with, write};
 use flow_tests::script::Script;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
-
-const SHOP: &str = "shop";
 
 fn run(bench: &Bench, arguments: &[&str]) -> Run {
     let mut command = bench.command();

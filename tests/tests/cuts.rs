@@ -8,13 +8,12 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use flow_tests::proxy::{CutProxy, How, Plan, What};
-use flow_tests::run::{Bench, Run, flow, get, put, read, with, write};
+use flow_tests::run::{Bench, Run, SHOP, flow, get, put, read, with, write};
 use flow_tests::servers::{FtpServer, Kind};
 use flow_tests::tree;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-const SHOP: &str = "shop";
 const SIZE: u64 = 100_000_000;
 const TENTH: u64 = SIZE / 10;
 
@@ -40,7 +39,9 @@ fn plans(what: What) -> Vec<Plan> {
     let mut plans: Vec<Plan> = (1..=9)
         .map(|tenth| Plan::new().cut(tenth * TENTH, what, how(tenth)))
         .collect();
-    let all = (1..=9).fold(Plan::new(), |plan, tenth| plan.cut(tenth * TENTH, what, how(tenth)));
+    let all = (1..=9).fold(Plan::new(), |plan, tenth| {
+        plan.cut(tenth * TENTH, what, how(tenth))
+    });
     plans.push(all);
     plans
 }
@@ -73,7 +74,10 @@ fn gets(kind: Kind, what: What) {
         let run = bench.run(&flow(&[(SHOP, settings(&proxy, &server))], steps));
         assert_went_on(&run, &proxy, &plan);
         assert_eq!(tree::names(&bench.path("in")), ["large.bin"], "{plan:?}");
-        assert!(tree::sha256(&bench.path("in/large.bin")) == *digest, "other bytes arrived: {plan:?}");
+        assert!(
+            tree::sha256(&bench.path("in/large.bin")) == *digest,
+            "other bytes arrived: {plan:?}"
+        );
         bench.assert_spool_empty();
     }
 }
@@ -97,8 +101,15 @@ fn puts(kind: Kind, what: What) {
         let run = bench.run(&flow(&[(SHOP, settings(&proxy, &server))], steps));
         let seen = watch.end();
         assert_went_on(&run, &proxy, &plan);
-        assert_eq!(seen, [SIZE; 0], "partly there under its final name: {plan:?}\n{run}");
-        assert_eq!(tree::names(&server.root.join("inbound")), ["large.bin"], "{plan:?}\n{run}");
+        assert_eq!(
+            seen, [SIZE; 0],
+            "partly there under its final name: {plan:?}\n{run}"
+        );
+        assert_eq!(
+            tree::names(&server.root.join("inbound")),
+            ["large.bin"],
+            "{plan:?}\n{run}"
+        );
         assert!(tree::sha256(&target) == *digest, "other bytes arrived: {plan:?}");
         bench.assert_spool_empty();
         std::fs::remove_file(&target).expect("the server's folder is ours");

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+pub use flow_tests::run::SHOP;
 use flow_tests::run::{Bench, Run, flow};
 use flow_tests::servers::{FtpServer, Kind, LOCKED};
 use flow_tests::tree;
@@ -12,9 +13,6 @@ pub struct Stage {
     pub server: FtpServer,
     pub bench: Bench,
 }
-
-/// The name of the instance for the stage's server.
-pub const SHOP: &str = "shop";
 
 /// Names that have broken FTP clients: in the text of a command, in a listing, in a pattern.
 const ODD_NAMES: [&str; 12] = [

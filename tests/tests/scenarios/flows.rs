@@ -1,7 +1,8 @@
 //! The flows that must always work, and any mix of them.
 
-use flow_tests::run::{Shop, flow, get, put, with};
+use flow_tests::run::{flow, get, put, with};
 use flow_tests::servers::{FtpServer, Kind};
+use flow_tests::shop::Shop;
 use flow_tests::tree;
 use serde_json::json;
 
