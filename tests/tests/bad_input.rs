@@ -297,6 +297,7 @@ fn a_disk_that_is_full_here() {
 fn full_at(kind: Kind) {
     let limits = Limits {
         file_blocks: Some(256),
+        ..Limits::default()
     };
     let Some(server) = FtpServer::start_with(kind, limits).expect("it starts") else {
         return;
