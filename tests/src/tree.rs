@@ -37,8 +37,13 @@ pub fn names(root: &Path) -> Vec<String> {
 /// The names of what is in a folder as the bytes that they are, sorted; none when it is not there.
 #[must_use]
 pub fn raw_names(folder: &Path) -> Vec<Vec<u8>> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().map_while(Result::ok);
-    let mut names: Vec<_> = entries.map(|entry| entry.file_name().into_encoded_bytes()).collect();
+    let entries = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .map_while(Result::ok);
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.file_name().into_encoded_bytes())
+        .collect();
     names.sort();
     names
 }

@@ -26,7 +26,9 @@ pub fn set_up(entry: &Entry, site: &Site<'_>) -> Result<SetUp> {
             root.display()
         ),
     )?;
-    let modules = entry.sibling("lib/proftpd").context("the program is in a folder")?;
+    let modules = entry
+        .sibling("lib/proftpd")
+        .context("the program is in a folder")?;
     let (folder, root_shown) = (folder.display(), root.display());
     let configuration = format!(
         "ModulePath {modules}

@@ -12,10 +12,7 @@ const ACCOUNT: u32 = 65_534;
 
 pub fn set_up(entry: &Entry, site: &Site<'_>) -> Result<SetUp> {
     let Site {
-        root,
-        port,
-        passive,
-        ..
+        root, port, passive, ..
     } = site;
     // `/./` at the end of the folder asks for a chroot there.
     let accounts = site.write(

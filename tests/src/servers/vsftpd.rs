@@ -71,5 +71,8 @@ isolate_network=NO
     let set_up = SetUp::new(command)
         .logging(site.file("log"), "OK LOGIN")
         .without_chroot(site);
-    Ok(SetUp { user: "ftp", ..set_up })
+    Ok(SetUp {
+        user: "ftp",
+        ..set_up
+    })
 }

@@ -30,7 +30,10 @@ pub fn it_is_moved_into_a_folder(stage: &Stage) {
     get_and(stage, "move to processed/2026/").assert_ok(2);
     assert_eq!(
         stage.on_server(),
-        files([("processed/2026/a.txt", "a.txt"), ("processed/2026/b c.txt", "b c.txt")])
+        files([
+            ("processed/2026/a.txt", "a.txt"),
+            ("processed/2026/b c.txt", "b c.txt")
+        ])
     );
 }
 
@@ -46,28 +49,44 @@ pub fn it_is_moved_to_a_name(stage: &Stage) {
         panic!("{names:?}: {run}")
     };
     assert_eq!((first[0], second[0]), ("old/a", "old/b"), "{names:?}");
-    assert_eq!((first.last(), second.last()), (Some(&"old"), Some(&"old")), "{names:?}");
+    assert_eq!(
+        (first.last(), second.last()),
+        (Some(&"old"), Some(&"old")),
+        "{names:?}"
+    );
     // The run's id stands between, and it is the same for both.
-    assert!(first.len() == 3 && !first[1].is_empty() && first[1] == second[1], "{names:?}");
+    assert!(
+        first.len() == 3 && !first[1].is_empty() && first[1] == second[1],
+        "{names:?}"
+    );
 }
 
 pub fn it_is_moved_onto_a_file_as_it_is_told(stage: &Stage) {
     let moved = |if_exists: &str| {
         stage.server.write("outbound/a.txt", "new");
         stage.server.write("done/a.txt", "old");
-        let options =
-            json!({ "path": "outbound/a.txt", "after": "move to done/", "if_exists": if_exists });
+        let options = json!({ "path": "outbound/a.txt", "after": "move to done/", "if_exists": if_exists });
         stage.run(vec![get(SHOP, options), write("in")])
     };
     moved("rename").assert_ok(1);
-    assert_eq!(stage.on_server(), files([("done/a.txt", "old"), ("done/a-1.txt", "new")]));
+    assert_eq!(
+        stage.on_server(),
+        files([("done/a.txt", "old"), ("done/a-1.txt", "new")])
+    );
     moved("overwrite").assert_ok(1);
-    assert_eq!(stage.on_server(), files([("done/a.txt", "new"), ("done/a-1.txt", "new")]));
+    assert_eq!(
+        stage.on_server(),
+        files([("done/a.txt", "new"), ("done/a-1.txt", "new")])
+    );
     let run = moved("fail");
     assert_problem(&run, "a.txt");
     assert_eq!(
         stage.on_server(),
-        files([("done/a.txt", "old"), ("done/a-1.txt", "new"), ("outbound/a.txt", "new")])
+        files([
+            ("done/a.txt", "old"),
+            ("done/a-1.txt", "new"),
+            ("outbound/a.txt", "new")
+        ])
     );
 }
 
@@ -84,7 +103,10 @@ pub fn a_move_that_fails_is_told_and_the_payload_goes_on(stage: &Stage) {
     let run = get_and(stage, &format!("move to {target}/"));
     assert_problem(&run, "a.txt");
     assert_eq!(stage.local("in"), files([("a.txt", "hello")]));
-    assert_eq!(stage.server.read("outbound/a.txt").as_deref(), Some(&b"hello"[..]));
+    assert_eq!(
+        stage.server.read("outbound/a.txt").as_deref(),
+        Some(&b"hello"[..])
+    );
     assert_eq!(stage.server.read(&format!("{target}/a.txt")), None);
 }
 
@@ -96,8 +118,16 @@ fn assert_problem(run: &flow_tests::run::Run, name: &str) {
     let [problem] = problems.as_slice() else {
         panic!("not one problem but {}: {run}", problems.len())
     };
-    assert!(problem["payload"].as_str().is_some_and(|payload| payload.contains(name)), "{run}");
-    assert!(problem["kind"].is_string() && problem["message"].is_string(), "{run}");
+    assert!(
+        problem["payload"]
+            .as_str()
+            .is_some_and(|payload| payload.contains(name)),
+        "{run}"
+    );
+    assert!(
+        problem["kind"].is_string() && problem["message"].is_string(),
+        "{run}"
+    );
     let message = problem["message"].as_str().unwrap_or_default();
     assert!(message.contains(name) && message.contains("delivered"), "{run}");
 }

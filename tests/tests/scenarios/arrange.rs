@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-pub use flow_tests::run::SHOP;
 use flow_tests::proxy::CutProxy;
+pub use flow_tests::run::SHOP;
 use flow_tests::run::{Bench, Run, flow, get, with};
 use flow_tests::servers::{FtpServer, Kind, LOCKED};
 use flow_tests::tree;
@@ -52,7 +52,8 @@ impl Stage {
 
     /// The same by way of a proxy.
     pub fn run_by(&self, proxy: &CutProxy, steps: Vec<Value>) -> Run {
-        self.bench.run(&flow(&[(SHOP, proxy.settings(&self.server))], steps))
+        self.bench
+            .run(&flow(&[(SHOP, proxy.settings(&self.server))], steps))
     }
 
     /// Gets the files of the folder `outbound` that these options select: the paths below it in the order in

@@ -31,7 +31,10 @@ pub fn a_put_is_skipped(stage: &Stage) {
         put("copy", SHOP, json!({ "path": "copies/" })),
     ]);
     run.assert_ok(1);
-    assert_eq!(stage.on_server(), files([("inbound/a.txt", "old"), ("copies/a.txt", "new")]));
+    assert_eq!(
+        stage.on_server(),
+        files([("inbound/a.txt", "old"), ("copies/a.txt", "new")])
+    );
 }
 
 pub fn a_put_fails(stage: &Stage) {
@@ -49,7 +52,11 @@ pub fn a_put_gets_a_number(stage: &Stage) {
     put_a(stage, "rename").assert_ok(1);
     assert_eq!(
         stage.on_server(),
-        files([("inbound/a.txt", "old"), ("inbound/a-1.txt", "new"), ("inbound/a-2.txt", "new")])
+        files([
+            ("inbound/a.txt", "old"),
+            ("inbound/a-1.txt", "new"),
+            ("inbound/a-2.txt", "new")
+        ])
     );
 }
 
@@ -83,18 +90,34 @@ pub fn a_rename_does_as_it_is_told(stage: &Stage) {
         stage.server.write("done/a.txt", "old");
         stage.run(vec![
             get(SHOP, json!({ "path": "outbound/a.txt" })),
-            put("rename", SHOP, json!({ "command": "rename done/", "if_exists": if_exists })),
+            put(
+                "rename",
+                SHOP,
+                json!({ "command": "rename done/", "if_exists": if_exists }),
+            ),
         ])
     };
     renamed("skip").assert_ok(1);
-    assert_eq!(stage.on_server(), files([("done/a.txt", "old"), ("outbound/a.txt", "new")]));
+    assert_eq!(
+        stage.on_server(),
+        files([("done/a.txt", "old"), ("outbound/a.txt", "new")])
+    );
     let run = renamed("fail");
     let _ = run.assert_failed("conflict");
-    assert_eq!(stage.on_server(), files([("done/a.txt", "old"), ("outbound/a.txt", "new")]));
+    assert_eq!(
+        stage.on_server(),
+        files([("done/a.txt", "old"), ("outbound/a.txt", "new")])
+    );
     renamed("rename").assert_ok(1);
-    assert_eq!(stage.on_server(), files([("done/a.txt", "old"), ("done/a-1.txt", "new")]));
+    assert_eq!(
+        stage.on_server(),
+        files([("done/a.txt", "old"), ("done/a-1.txt", "new")])
+    );
     renamed("overwrite").assert_ok(1);
-    assert_eq!(stage.on_server(), files([("done/a.txt", "new"), ("done/a-1.txt", "new")]));
+    assert_eq!(
+        stage.on_server(),
+        files([("done/a.txt", "new"), ("done/a-1.txt", "new")])
+    );
 }
 
 /// The name that an upload has until it is complete is the one that the flow gives it.
@@ -106,11 +129,19 @@ pub fn a_put_has_the_temporary_name_that_it_is_given(stage: &Stage) {
             &proxy,
             vec![
                 read("out/a.csv"),
-                put("put", SHOP, json!({ "path": "inbound/", "temporary_name": temporary })),
+                put(
+                    "put",
+                    SHOP,
+                    json!({ "path": "inbound/", "temporary_name": temporary }),
+                ),
             ],
         );
         run.assert_ok(1);
-        assert_eq!(stage.server.read("inbound/a.csv").as_deref(), Some(&b"new"[..]), "{run}");
+        assert_eq!(
+            stage.server.read("inbound/a.csv").as_deref(),
+            Some(&b"new"[..]),
+            "{run}"
+        );
         let commands = proxy.commands();
         let name = |word: &str| {
             let line = commands.iter().find(|line| line.starts_with(word))?;
@@ -119,7 +150,10 @@ pub fn a_put_has_the_temporary_name_that_it_is_given(stage: &Stage) {
         (name("STOR "), name("RNFR "), name("RNTO "))
     };
     let some = |name: &str| Some(name.to_owned());
-    assert_eq!(stored_as("{name}.tmp"), (some("a.csv.tmp"), some("a.csv.tmp"), some("a.csv")));
+    assert_eq!(
+        stored_as("{name}.tmp"),
+        (some("a.csv.tmp"), some("a.csv.tmp"), some("a.csv"))
+    );
     assert_eq!(stored_as("{name}"), (some("a.csv"), None, None));
     let (stored, renamed, _) = stored_as("{stem}-{run}.{extension}");
     let stored = stored.expect("something is stored");

@@ -50,33 +50,54 @@ pub fn not_deeper_than_it_is_told(stage: &Stage) {
 pub fn not_round_in_circles(stage: &Stage) {
     stage.server.write("outbound/x/a.csv", "a");
     std::os::unix::fs::symlink(".", stage.server.root.join("outbound/x/again")).expect("own folder");
-    assert_eq!(stage.select(json!({ "path": r"a\.csv", "recursive": true })), ["x/a.csv"]);
+    assert_eq!(
+        stage.select(json!({ "path": r"a\.csv", "recursive": true })),
+        ["x/a.csv"]
+    );
 }
 
 pub fn by_age(stage: &Stage) {
     for (name, age) in [("new", 0), ("hour", 60), ("days", 2 * 24 * 60)] {
-        stage.server.write_aged(&format!("outbound/{name}"), name, MINUTE * age);
+        stage
+            .server
+            .write_aged(&format!("outbound/{name}"), name, MINUTE * age);
     }
     let aged = |options| stage.select(options);
     assert_eq!(aged(json!({ "path": ".*", "min_age": "10m" })), ["days", "hour"]);
     assert_eq!(aged(json!({ "path": ".*", "max_age": "1d" })), ["hour", "new"]);
-    assert_eq!(aged(json!({ "path": ".*", "min_age": 600, "max_age": "24h" })), ["hour"]);
+    assert_eq!(
+        aged(json!({ "path": ".*", "min_age": 600, "max_age": "24h" })),
+        ["hour"]
+    );
 }
 
 pub fn by_size(stage: &Stage) {
     for size in [0, 10, 1_000, 5_000] {
-        stage.server.write(&format!("outbound/{size:04}"), vec![b'x'; size]);
+        stage
+            .server
+            .write(&format!("outbound/{size:04}"), vec![b'x'; size]);
     }
     let sized = |options| stage.select(options);
-    assert_eq!(sized(json!({ "path": ".*", "min_size": 1 })), ["0010", "1000", "5000"]);
-    assert_eq!(sized(json!({ "path": ".*", "max_size": "1kB" })), ["0000", "0010", "1000"]);
-    assert_eq!(sized(json!({ "path": ".*", "min_size": 11, "max_size": "4KiB" })), ["1000"]);
+    assert_eq!(
+        sized(json!({ "path": ".*", "min_size": 1 })),
+        ["0010", "1000", "5000"]
+    );
+    assert_eq!(
+        sized(json!({ "path": ".*", "max_size": "1kB" })),
+        ["0000", "0010", "1000"]
+    );
+    assert_eq!(
+        sized(json!({ "path": ".*", "min_size": 11, "max_size": "4KiB" })),
+        ["1000"]
+    );
 }
 
 /// A few in each run, in an order; the others stay for the next run.
 pub fn the_first_few_in_an_order(stage: &Stage) {
     for (name, size, age) in [("c", 10, 180), ("a", 30, 120), ("b", 20, 60)] {
-        stage.server.write_aged(&format!("outbound/{name}"), vec![b'x'; size], MINUTE * age);
+        stage
+            .server
+            .write_aged(&format!("outbound/{name}"), vec![b'x'; size], MINUTE * age);
     }
     for (sort, wanted) in [
         ("name", ["a", "b", "c"]),
@@ -91,7 +112,8 @@ pub fn the_first_few_in_an_order(stage: &Stage) {
         let two = stage.select(json!({ "path": ".*", "sort": sort, "max_files": 2 }));
         assert_eq!(two, wanted[..2], "{sort}");
     }
-    let oldest = json!({ "root": "outbound", "path": ".*", "sort": "time", "max_files": 1, "after": "delete" });
+    let oldest =
+        json!({ "root": "outbound", "path": ".*", "sort": "time", "max_files": 1, "after": "delete" });
     for left in [2, 1, 0] {
         stage.run(vec![get(SHOP, oldest.clone())]).assert_ok(1);
         assert_eq!(stage.on_server().len(), left);
@@ -122,7 +144,10 @@ pub fn none_that_is_still_written(stage: &Stage) {
     let run = stage.run(vec![get(SHOP, options), write("in")]);
     assert_eq!(run.code, Some(0), "{run}");
     let whole = stage.server.read("outbound/growing.txt").expect("it is there");
-    assert!(!whole.is_empty() && stage.local("in").get("growing.txt") == Some(&whole), "{run}");
+    assert!(
+        !whole.is_empty() && stage.local("in").get("growing.txt") == Some(&whole),
+        "{run}"
+    );
 }
 
 /// Only what its sender calls complete; the companion goes where its file goes.
@@ -147,14 +172,25 @@ pub fn with_a_done_file(stage: &Stage) {
     complete("move to done/");
     assert_eq!(
         stage.on_server(),
-        files([("done/a.csv", "a.csv"), ("done/a.csv.ok", "a.csv.ok"), ("outbound/b.csv", "b.csv")])
+        files([
+            ("done/a.csv", "a.csv"),
+            ("done/a.csv.ok", "a.csv.ok"),
+            ("outbound/b.csv", "b.csv")
+        ])
     );
 }
 
 /// The same selection for what is changed instead of fetched.
 pub fn to_delete_and_to_move(stage: &Stage) {
-    for (name, age) in [("old.csv", 120), ("new.csv", 0), ("old.txt", 120), ("x/old.csv", 120)] {
-        stage.server.write_aged(&format!("outbound/{name}"), name, MINUTE * age);
+    for (name, age) in [
+        ("old.csv", 120),
+        ("new.csv", 0),
+        ("old.txt", 120),
+        ("x/old.csv", 120),
+    ] {
+        stage
+            .server
+            .write_aged(&format!("outbound/{name}"), name, MINUTE * age);
     }
     let selected = json!({ "root": "outbound", "path": r".*\.csv", "min_age": "1h" });
     let step = |command: &str, recursive: bool| {
@@ -168,8 +204,16 @@ pub fn to_delete_and_to_move(stage: &Stage) {
     let left = || stage.on_server().into_keys().collect::<Vec<_>>();
     assert_eq!(
         left(),
-        ["archive/old.csv", "outbound/new.csv", "outbound/old.txt", "outbound/x/old.csv"]
+        [
+            "archive/old.csv",
+            "outbound/new.csv",
+            "outbound/old.txt",
+            "outbound/x/old.csv"
+        ]
     );
     step("delete", true);
-    assert_eq!(left(), ["archive/old.csv", "outbound/new.csv", "outbound/old.txt"]);
+    assert_eq!(
+        left(),
+        ["archive/old.csv", "outbound/new.csv", "outbound/old.txt"]
+    );
 }
