@@ -193,6 +193,12 @@ impl Session {
         }
     }
 
+    /// Whether a client has stored this path.
+    #[must_use]
+    pub fn has_upload(&self, path: &str) -> bool {
+        self.seen().uploads.contains_key(path)
+    }
+
     /// Whether a client has deleted this path.
     #[must_use]
     pub fn was_removed(&self, path: &str) -> bool {

@@ -66,6 +66,7 @@ on_every_server! {
         under_the_original_path,
         as_private_files,
         appended,
+        only_what_an_expression_fits,
     }
     manage {
         rename_into_a_new_folder,
