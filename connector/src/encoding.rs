@@ -13,6 +13,16 @@ use serde::{Deserialize, Deserializer};
 /// The character that stands for the byte 0x00, were it ever carried; only bytes from 0x80 on are.
 const CARRIER: u32 = 0xEF00;
 
+/// A character that the encoding has not got. Travels inside an `io::Error`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("`{character}` is not in {encoding}")]
+pub struct Unencodable {
+    /// The character.
+    pub character: char,
+    /// The name of the encoding.
+    pub encoding: &'static str,
+}
+
 /// How names are encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Encoding(&'static encoding_rs::Encoding);

@@ -1,8 +1,14 @@
-//! Every failure of the connector, and the one table that turns an FTP reply code into its kind.
+//! Every failure of the connector. Which reply code means what is in `table`.
 
+mod table;
+
+use std::fmt::Write as _;
 use std::io;
 
+use crate::encoding::{Unencodable, carried};
 use crate::transport::Stop;
+
+use table::{classify, hint};
 
 /// What went wrong, by who has to act. The cases are those of the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,6 +98,8 @@ pub enum Op {
     RemoveFolder,
     /// SITE CHMOD.
     Chmod,
+    /// MFMT, or MDTM with a time.
+    SetModified,
 }
 
 impl Op {
@@ -113,6 +121,7 @@ impl Op {
             Self::MakeFolder => "make folder",
             Self::RemoveFolder => "remove folder",
             Self::Chmod => "set the visibility of",
+            Self::SetModified => "set the time of",
         }
     }
 
@@ -242,9 +251,29 @@ impl Error {
         }
     }
 
+    /// A command has a character that the server's encoding has not got, so it was not sent.
+    fn unencodable(op: Op, what: &str, missing: &Unencodable) -> Self {
+        // What cannot be sent while signing in may be part of a secret.
+        let character = if op == Op::SignIn {
+            "a character of it".to_owned()
+        } else {
+            format!("the character `{}`", printable(&missing.character.to_string()))
+        };
+        Self::setting(
+            "/connection/encoding",
+            format!(
+                "{what}: {character} is not in {}, which the setting `encoding` names.",
+                missing.encoding
+            ),
+        )
+    }
+
     /// What a failure of the byte stream says about an operation on `subject`.
     pub fn io(op: Op, subject: &str, error: &io::Error) -> Self {
         let what = format!("Cannot {} `{}`", op.words(), printable(subject));
+        if let Some(missing) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
+            return Self::unencodable(op, &what, missing);
+        }
         let lost = |kind, message: String| Self {
             effect: op.effect_of_lost_reply(),
             session_lost: true,
@@ -314,131 +343,23 @@ impl Error {
     }
 }
 
-/// Which operations a row of the table is about.
-#[derive(Clone, Copy)]
-enum On {
-    /// Any operation.
-    Any,
-    /// Operations that need something to be there.
-    Existing,
-    /// Operations that put something there.
-    Writing,
-    /// One operation.
-    Only(Op),
-}
-
-impl On {
-    fn covers(self, op: Op) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Existing => matches!(
-                op,
-                Op::EnterFolder
-                    | Op::List
-                    | Op::Stat
-                    | Op::Read
-                    | Op::RenameFrom
-                    | Op::Delete
-                    | Op::RemoveFolder
-            ),
-            Self::Writing => {
-                matches!(
-                    op,
-                    Op::Store | Op::Append | Op::RenameTo | Op::MakeFolder | Op::Chmod
-                )
-            }
-            Self::Only(only) => only == op,
-        }
-    }
-}
-
-/// Reply code and operation to kind and retry; the first row that fits counts. Codes decide, never text.
-const TABLE: &[(u16, On, Kind, Retry)] = {
-    use Kind::{
-        Authentication, Busy, Conflict, Data, InvalidSettings, NotFound, Permission, Protocol, Tls,
-        Unreachable, Unsupported,
-    };
-    use On::{Any, Existing, Only, Writing};
-    use Retry::{Backoff, Never};
-    &[
-        (202, Any, Unsupported, Never),
-        (332, Any, Authentication, Never),
-        (421, Any, Busy, Backoff),
-        (425, Any, Unreachable, Backoff),
-        (426, Any, Unreachable, Backoff),
-        (430, Any, Authentication, Never),
-        (434, Any, Unreachable, Backoff),
-        // On a read, 450 is how several servers say "no such file"; on a write the file is in use.
-        (450, Existing, NotFound, Never),
-        (450, Any, Busy, Backoff),
-        (451, Any, Busy, Backoff),
-        (452, Any, Data, Never),
-        (500, Any, Protocol, Never),
-        (501, Any, InvalidSettings, Never),
-        (502, Any, Unsupported, Never),
-        (503, Any, Protocol, Never),
-        (504, Any, Unsupported, Never),
-        (521, Only(Op::MakeFolder), Conflict, Never),
-        (521, Any, Permission, Never),
-        (522, Any, Tls, Never),
-        (530, Any, Authentication, Never),
-        // "Need account for storing files": the session is fine, the right to write is missing.
-        (532, Writing, Permission, Never),
-        (532, Any, Authentication, Never),
-        (534, Any, Tls, Never),
-        (535, Any, Tls, Never),
-        (550, Only(Op::RenameTo), Conflict, Never),
-        (550, Only(Op::MakeFolder), Conflict, Never),
-        (550, Only(Op::RemoveFolder), Conflict, Never),
-        (550, Existing, NotFound, Never),
-        (550, Any, Permission, Never),
-        (552, Any, Data, Never),
-        // vsftpd, pure-ftpd and proftpd all say 553 when the folder is not writable.
-        (553, Only(Op::RenameTo), Conflict, Never),
-        (553, Writing, Permission, Never),
-        (553, Any, InvalidSettings, Never),
-    ]
-};
-
-/// Kind and retry for a reply. A code that the table does not know is judged by its first digit
-/// (RFC 959 section 4.2.1: 4 is transient, 5 is permanent), and anything else is out of protocol.
-fn classify(op: Op, code: u16) -> (Kind, Retry) {
-    TABLE
-        .iter()
-        .find(|(row, on, _, _)| *row == code && on.covers(op))
-        .map_or_else(
-            || match code {
-                400..=499 => (Kind::Busy, Retry::Backoff),
-                _ => (Kind::Protocol, Retry::Never),
-            },
-            |(_, _, kind, retry)| (*kind, *retry),
-        )
-}
-
-/// What would be right, where the table's answer alone does not say.
-fn hint(op: Op, kind: Kind) -> Option<&'static str> {
-    match (op, kind) {
-        (Op::SignIn, Kind::Authentication) => Some("Check the setting `auth`."),
-        (Op::RenameTo, Kind::Conflict) => Some(
-            "The name is taken, or the folder cannot be written; end the target with `/` to name a folder.",
-        ),
-        (Op::RemoveFolder, Kind::Conflict) => Some("Only an empty folder can be removed."),
-        (_, Kind::Permission) => Some("The account needs the right to do this."),
-        _ => None,
-    }
-}
-
-/// Text that came from outside, made fit for a log line: no control characters, bounded.
+/// Text that came from outside, made fit for a log line: no control characters, bytes that were no text as
+/// `\xNN`, bounded.
 pub fn printable(text: &str) -> String {
     const LONGEST: usize = 300;
-    let mut clean: String = text
-        .trim()
-        .chars()
-        .take(LONGEST)
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
-    if text.trim().chars().nth(LONGEST).is_some() {
-        clean.push('…');
+    let mut clean = String::new();
+    for (at, c) in text.trim().chars().enumerate() {
+        if at == LONGEST {
+            clean.push('…');
+            break;
+        }
+        match carried(c) {
+            Some(byte) => {
+                let _ = write!(clean, "\\x{byte:02X}");
+            }
+            None if c.is_control() => clean.push(' '),
+            None => clean.push(c),
+        }
     }
     clean
 }
@@ -448,57 +369,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_decides_by_code_and_operation() {
-        use Kind as K;
-        let rows = [
-            (Op::Read, 550, K::NotFound, Retry::Never),
-            (Op::Read, 450, K::NotFound, Retry::Never),
-            (Op::Store, 450, K::Busy, Retry::Backoff),
-            (Op::Store, 550, K::Permission, Retry::Never),
-            (Op::Store, 553, K::Permission, Retry::Never),
-            (Op::Store, 532, K::Permission, Retry::Never),
-            (Op::Read, 532, K::Authentication, Retry::Never),
-            (Op::Read, 553, K::InvalidSettings, Retry::Never),
-            (Op::MakeFolder, 550, K::Conflict, Retry::Never),
-            (Op::MakeFolder, 521, K::Conflict, Retry::Never),
-            (Op::RemoveFolder, 550, K::Conflict, Retry::Never),
-            (Op::RenameFrom, 550, K::NotFound, Retry::Never),
-            (Op::RenameTo, 550, K::Conflict, Retry::Never),
-            (Op::Delete, 550, K::NotFound, Retry::Never),
-            (Op::EnterFolder, 550, K::NotFound, Retry::Never),
-            (Op::SignIn, 530, K::Authentication, Retry::Never),
-            (Op::SignIn, 332, K::Authentication, Retry::Never),
-            (Op::Connect, 421, K::Busy, Retry::Backoff),
-            (Op::Read, 425, K::Unreachable, Retry::Backoff),
-            (Op::Read, 426, K::Unreachable, Retry::Backoff),
-            (Op::Store, 451, K::Busy, Retry::Backoff),
-            (Op::Store, 452, K::Data, Retry::Never),
-            (Op::Store, 552, K::Data, Retry::Never),
-            (Op::SetUp, 500, K::Protocol, Retry::Never),
-            (Op::SetUp, 501, K::InvalidSettings, Retry::Never),
-            (Op::SetUp, 502, K::Unsupported, Retry::Never),
-            (Op::SetUp, 503, K::Protocol, Retry::Never),
-            (Op::SetUp, 504, K::Unsupported, Retry::Never),
-            (Op::SetUp, 202, K::Unsupported, Retry::Never),
-            (Op::Read, 521, K::Permission, Retry::Never),
-            (Op::Read, 522, K::Tls, Retry::Never),
-            (Op::SetUp, 534, K::Tls, Retry::Never),
-            (Op::SetUp, 535, K::Tls, Retry::Never),
-            // Not in the table: the first digit decides.
-            (Op::Read, 499, K::Busy, Retry::Backoff),
-            (Op::Read, 599, K::Protocol, Retry::Never),
-            (Op::Read, 226, K::Protocol, Retry::Never),
-        ];
-        for (op, code, kind, retry) in rows {
-            assert_eq!(classify(op, code), (kind, retry), "{op:?} {code}");
-        }
-    }
-
-    #[test]
     fn a_message_has_no_control_characters() {
         let error = Error::reply(Op::Read, "a\r\nb", 550, "no\tsuch\u{1b}[31m file\r\n");
         assert!(!error.message.chars().any(char::is_control), "{}", error.message);
         assert_eq!(error.code, Some(550));
+    }
+
+    #[test]
+    fn a_byte_that_is_no_text_is_shown_as_one() {
+        assert_eq!(printable("Gr\u{EFFC}\u{EFDF}e.csv"), "Gr\\xFC\\xDFe.csv");
+        assert!(printable(&"x".repeat(1000)).ends_with('…'));
+    }
+
+    #[test]
+    fn a_character_that_cannot_be_sent_is_named_unless_it_may_be_secret() {
+        let missing = Unencodable {
+            character: '文',
+            encoding: "windows-1252",
+        };
+        let error = io::Error::new(io::ErrorKind::InvalidInput, missing);
+        let told = Error::io(Op::Read, "文.csv", &error);
+        assert_eq!(told.kind, Kind::InvalidSettings);
+        assert_eq!(told.field.as_deref(), Some("/connection/encoding"));
+        assert!(told.message.contains("`文`") && told.message.contains("windows-1252"));
+        assert!(!told.session_lost);
+        assert!(!Error::io(Op::SignIn, "h:21", &error).message.contains('文'));
     }
 
     #[test]

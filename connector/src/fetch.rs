@@ -59,13 +59,18 @@ pub fn fetch(client: &mut Client, found: &Found, task: &Task) -> Result<Offered,
 }
 
 /// The exact time, where a listing told the day alone and the server knows better. Otherwise the same file
-/// would look changed on the day when its listing turns from minutes to days.
+/// would look changed on the day when its listing turns from minutes to days. And where the zone of the listing
+/// was found out, and is not UTC: otherwise it would look changed when the clocks are.
 fn exact(session: &mut Session, found: &Found) -> Result<Found, Error> {
     let mut found = found.clone();
-    if let Some(Modified {
-        precision: Precision::Day,
-        ..
-    }) = found.modified
+    let doubtful = |precision| match precision {
+        Precision::Day => true,
+        Precision::Minute => session.zone.is_found(),
+        Precision::Second => false,
+    };
+    if found
+        .modified
+        .is_some_and(|modified| doubtful(modified.precision))
         && session.has("MDTM")
         && let Some(exact) = session.modified(&found.path)?
     {
@@ -217,7 +222,11 @@ fn go_on(
         return Ok(());
     }
     session.restart_at(&found.path, sink.received)?;
-    copy(session, found, task, sink)
+    copy(session, found, task, sink).map_err(|failed| match failed {
+        // Also after a refusal: the next transfer of this session might begin in the middle.
+        Failed::There(error) => Failed::There(error.losing_session()),
+        here @ Failed::Here => here,
+    })
 }
 
 fn copy(session: &mut Session, found: &Found, task: &Task, sink: &mut Sink) -> Result<(), Failed> {

@@ -3,9 +3,10 @@
 use std::time::SystemTime;
 
 use crate::error::{Error, Kind, Op};
-use crate::listing::{self, Clock, Dialect, Entry, EntryKind, Line, Lines, Modified, Precision};
+use crate::listing::{self, Dialect, Entry, EntryKind, Line, Lines, Modified, Precision, Style};
 use crate::path::RemotePath;
 use crate::session::Session;
+use crate::settings::TransferType;
 use crate::transport::Level;
 
 /// What is known of a path.
@@ -19,6 +20,17 @@ pub enum Stat {
     Is(Entry),
 }
 
+/// What was found out about the last listing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Listed {
+    /// The command.
+    pub command: &'static str,
+    /// What the lines turned out to be.
+    pub style: Option<Style>,
+    /// Lines that were left out.
+    pub unreadable: u64,
+}
+
 impl Session {
     /// What a path is, by MLST, else by SIZE and MDTM. A folder shows as missing where there is no MLST.
     pub fn stat(&mut self, path: &RemotePath) -> Result<Stat, Error> {
@@ -27,7 +39,7 @@ impl Session {
             let reply = self.command(Op::Stat, path.as_str(), &format!("MLST {remote}"))?;
             match reply.code {
                 250 => {
-                    let facts = reply.text.lines().nth(1).unwrap_or_default();
+                    let facts = reply.exact.lines().nth(1).unwrap_or_default();
                     if let Some(entry) = facts_of(path, facts) {
                         return Ok(Stat::Is(entry));
                     }
@@ -56,10 +68,15 @@ impl Session {
 
     /// When a file was last modified, where the server tells (MDTM, RFC 3659 section 3).
     pub fn modified(&mut self, path: &RemotePath) -> Result<Option<Modified>, Error> {
-        let line = format!("MDTM {}", self.remote(path));
-        let reply = self.command(Op::Stat, path.as_str(), &line)?;
+        let remote = self.remote(path);
+        self.modified_at(path, &remote)
+    }
+
+    /// The same of a file that is called `remote` where we are.
+    pub(crate) fn modified_at(&mut self, path: &RemotePath, remote: &str) -> Result<Option<Modified>, Error> {
+        let reply = self.command(Op::Stat, path.as_str(), &format!("MDTM {remote}"))?;
         Ok((reply.code == 213)
-            .then(|| listing::timestamp(reply.text.trim()))
+            .then(|| listing::timestamp(reply.exact.trim()))
             .flatten()
             .map(|ms| Modified {
                 ms,
@@ -69,8 +86,10 @@ impl Session {
 
     /// The size of a file.
     pub fn size(&mut self, path: &RemotePath) -> Result<Stat, Error> {
+        // As text a file would have another length, and most servers refuse to count it.
+        self.set_type(TransferType::Binary)?;
         let reply = self.command(Op::Stat, path.as_str(), &format!("SIZE {}", self.remote(path)))?;
-        match (reply.code, reply.text.trim().parse::<u64>()) {
+        match (reply.code, reply.exact.trim().parse::<u64>()) {
             (213, Ok(size)) => Ok(Stat::Is(Entry {
                 name: path.name().to_owned(),
                 kind: EntryKind::File,
@@ -120,30 +139,9 @@ impl Session {
     /// argument is a pattern to some servers, and an option to others when it starts with a dash.
     pub fn list(&mut self, folder: &RemotePath, mut each: impl FnMut(Entry)) -> Result<(), Error> {
         self.enter(folder)?;
-        let subject = folder.to_string();
         loop {
             let dialect = self.dialect;
-            let command = match dialect {
-                Dialect::Machine => "MLSD",
-                Dialect::Long => "LIST",
-                Dialect::Names => "NLST",
-            };
-            let mut unreadable = 0_u64;
-            let mut take = |line: Line| match line {
-                Line::Entry(entry) => each(entry),
-                Line::Nothing => {}
-                Line::Unreadable => unreadable += 1,
-            };
-            let mut lines = Lines::new(dialect, &self.clock());
-            let listed = self.lines(&subject, command, |line| take(lines.read(line)));
-            take(lines.end());
-            if unreadable > 0 {
-                let message = format!(
-                    "Left out {unreadable} entries of `{subject}`: not readable, or with unsafe names."
-                );
-                (self.host.log)(Level::Warn, &message);
-            }
-            match (listed, dialect) {
+            match (self.read_list(folder, &mut each), dialect) {
                 (Ok(()), _) => break,
                 (Err(error), Dialect::Machine) if is_not_offered(&error) => self.dialect = Dialect::Long,
                 (Err(error), Dialect::Long) if is_not_offered(&error) => self.dialect = Dialect::Names,
@@ -155,11 +153,46 @@ impl Session {
         self.leave(folder)
     }
 
-    fn clock(&self) -> Clock {
-        Clock {
-            now_ms: now_ms(),
-            zone: jiff::tz::TimeZone::UTC,
+    /// Lists the folder that we are in.
+    fn read_list(&mut self, folder: &RemotePath, each: &mut dyn FnMut(Entry)) -> Result<(), Error> {
+        let subject = folder.to_string();
+        let command = match self.dialect {
+            Dialect::Machine => "MLSD",
+            Dialect::Long => "LIST",
+            Dialect::Names => "NLST",
+        };
+        let kept = if self.seeks_zone() {
+            self.seek_zone(folder)?
+        } else {
+            None
+        };
+        let mut unreadable = 0_u64;
+        let mut take = |line: Line| match line {
+            Line::Entry(entry) => each(entry),
+            Line::Nothing => {}
+            Line::Unreadable => unreadable += 1,
+        };
+        let mut lines = Lines::new(self.dialect, &self.clock());
+        let mut read = |line: Option<&str>| take(line.map_or(Line::Unreadable, |line| lines.read(line)));
+        let listed = match kept {
+            Some(kept) => {
+                kept.iter().for_each(|line| read(line.as_deref()));
+                Ok(())
+            }
+            None => self.lines(&subject, command, read),
+        };
+        take(lines.end());
+        if unreadable > 0 {
+            let message =
+                format!("Left out {unreadable} entries of `{subject}`: not readable, or with unsafe names.");
+            (self.host.log)(Level::Warn, &message);
         }
+        self.listed = Listed {
+            command,
+            style: lines.style(),
+            unreadable,
+        };
+        listed
     }
 
     /// Makes a folder and those above it. What is there already is fine.
@@ -213,6 +246,26 @@ impl Session {
             Err(error) if error.session_lost => Err(error),
             Err(error) => {
                 (self.host.log)(Level::Warn, &format!("The visibility stays as it is. {error}"));
+                Ok(())
+            }
+        }
+    }
+
+    /// Sets when a file was last modified: MFMT (draft-somers-ftp-mfxx), else MDTM with a time, as servers had it
+    /// before. A refusal is a warning, for the file itself is fine.
+    pub fn set_modified(&mut self, path: &RemotePath, ms: u64) -> Result<(), Error> {
+        let Some(time) = stamp(ms) else {
+            let message = format!("The time of `{path}` stays as it is: the payload's is no time.");
+            (self.host.log)(Level::Warn, &message);
+            return Ok(());
+        };
+        let command = if self.has("MFMT") { "MFMT" } else { "MDTM" };
+        let line = format!("{command} {time} {}", self.remote(path));
+        match self.expect(Op::SetModified, path.as_str(), &line, &[200, 213, 250, 253]) {
+            Ok(_) => Ok(()),
+            Err(error) if error.session_lost => Err(error),
+            Err(error) => {
+                (self.host.log)(Level::Warn, &format!("The time stays as it is. {error}"));
                 Ok(())
             }
         }
@@ -276,9 +329,16 @@ impl Session {
     }
 }
 
-fn now_ms() -> u64 {
+/// Milliseconds since 1970.
+pub(crate) fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// A time as commands have it, in UTC (RFC 3659 section 2.3). None past the year 9999.
+fn stamp(ms: u64) -> Option<String> {
+    let time = jiff::Timestamp::from_millisecond(i64::try_from(ms).ok()?).ok()?;
+    Some(time.strftime("%Y%m%d%H%M%S").to_string())
 }
 
 /// Whether the server does not know the command at all, as opposed to refusing this use of it.
@@ -287,7 +347,7 @@ fn is_not_offered(error: &Error) -> bool {
 }
 
 /// The entry in a line of an MLST reply. Its name is a path, and in a form of the server's choice.
-fn facts_of(path: &RemotePath, line: &str) -> Option<Entry> {
+pub(crate) fn facts_of(path: &RemotePath, line: &str) -> Option<Entry> {
     let facts = line
         .trim_start()
         .split(' ')
@@ -312,6 +372,13 @@ fn facts_of(path: &RemotePath, line: &str) -> Option<Entry> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_for_commands() {
+        assert_eq!(stamp(0).as_deref(), Some("19700101000000"));
+        assert_eq!(stamp(1_709_210_096_999).as_deref(), Some("20240229123456"));
+        assert_eq!(stamp(u64::MAX), None);
+    }
 
     #[test]
     fn mlst_facts() {

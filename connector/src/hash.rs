@@ -119,7 +119,7 @@ impl Session {
         let reply = self.command(Op::Stat, path.as_str(), &line)?;
         let theirs = (200..300)
             .contains(&reply.code)
-            .then(|| token(&reply.text, ours.len()))
+            .then(|| token(&reply.exact, ours.len()))
             .flatten();
         match theirs {
             Some(theirs) if theirs == ours => Ok(()),

@@ -7,15 +7,19 @@
 //! - this file: the generated bindings, the exports, and the translation between the contract's types and
 //!   ours
 //! - `flow`: takes the incoming payloads one after another, hands each to its command, settles it
-//! - `get`, `put`, `manage`, `list`: the commands, one family a file; `fetch`: one file on its way in
+//! - `get`, `put`, `manage`, `list`: the commands, one family a file; `fetch`: one file on its way in; `store`,
+//!   `append`, `source`: one on its way out; `target`, `replace`, `look`: under which name, and what if that is taken
 //! - `describe`, `check`: what a host asks before it calls an endpoint
 //! - `client`: one server: reuse of the session, trying again, removing what failed
-//! - `session`, `files`, `data`: FTP proper: signing in; files, folders and listings; data connections and
-//!   what runs over them
-//! - `control`, `transport`: replies and commands; bytes, time-outs, cancellation
+//! - `session`, `signin`, `files`, `zone`: FTP proper: commands and features; signing in; files, folders and
+//!   listings; the time zone of those
+//! - `connect`, `data`: opening data connections, and what runs over them
+//! - `control`, `trace`: commands and replies, and what somebody who reads along may see of them
+//! - `transport`, `patience`: bytes; time-outs, cancellation, keeping alive
 //! - `settings`, `command`, `pattern`, `task`: what the settings and options mean
 //! - `select`, `path`, `encoding`, `listing`: which files, and what servers say of them
 //! - `error`: every failure, and the one table from reply code to kind
+//! - `fuzzing`: the readers above, for the fuzz targets; not in the component
 //!
 //! Nothing below `client` knows the contract's bindings, so that a later version of the contract can share
 //! it, and so that it runs natively in tests. Nothing starts a thread.
@@ -37,9 +41,11 @@ mod bindings {
     use super::Component;
 }
 
+mod append;
 mod check;
 mod client;
 mod command;
+mod connect;
 mod control;
 mod data;
 mod describe;
@@ -48,20 +54,32 @@ mod error;
 mod fetch;
 mod files;
 mod flow;
+#[cfg(not(target_family = "wasm"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod get;
 mod hash;
 mod list;
 mod listing;
+mod look;
 mod manage;
 mod path;
+mod patience;
 mod pattern;
 mod put;
+mod replace;
 mod select;
 mod session;
 mod settings;
+mod signin;
+mod source;
+mod store;
+mod target;
 mod task;
 mod text;
+mod trace;
 mod transport;
+mod zone;
 
 use bindings::exports::flow::connector::connector::{CheckStep, Descriptor, Egress};
 use bindings::flow::connector::context;

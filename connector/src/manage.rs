@@ -1,13 +1,15 @@
 //! `rename`, `delete`, `mkdir`, `rmdir`: commands without a body. The payload passes on.
 
+use std::collections::HashSet;
+
 use crate::bindings::flow::connector::types::{Metadata, Summary};
 use crate::client::Client;
 use crate::error::{Effect, Error, Kind};
-use crate::files::Stat;
 use crate::flow::{Done, ORIGINAL_PATH, attribute, set_attribute, set_originals};
+use crate::look::{Became, There, look, surely};
 use crate::path::{Named, RemotePath, jail};
-use crate::select::Queue;
-use crate::session::Session;
+use crate::replace::{Choice, choose, move_onto};
+use crate::select::{Pattern, Queue};
 use crate::settings::IfExists;
 use crate::task::{Selection, Task};
 
@@ -21,35 +23,48 @@ pub fn rename(
     let Some(target) = &task.target else {
         return Err(Error::new(Kind::Internal, "`rename` came without a target."));
     };
-    let sources = sources(client, &metadata, task)?;
-    if sources.len() > 1 && !target.folder {
+    let mut files = Files::new(client, &metadata, task)?;
+    let mut next = files.next(client)?;
+    // Only the second file says that there are several; so nothing is renamed before it is known.
+    let mut second = match next {
+        Some(_) if task.max_files > 1 => files.next(client)?,
+        _ => None,
+    };
+    let several = second.is_some();
+    if several && !target.folder {
         let message = format!(
-            "{} files fit, and `{}` is one name: end the target with `/` to name a folder.",
-            sources.len(),
+            "More than one file fits, and `{}` is one name: end the target with `/` to name a folder.",
             target.path
         );
         return Err(Error::setting("/options/command", message));
     }
-    if sources.is_empty() {
-        summary.skipped += 1;
-    }
-    let several = sources.len() > 1;
-    for source in sources {
+    let mut count = 0;
+    while let Some(source) = next {
         let to = if target.folder {
             target.path.child(source.name())
         } else {
             target.path.clone()
         };
-        if to != source {
-            rename_one(client, &source, &to, task.if_exists)?;
+        let moved = move_one(client, &source, &to, task.if_exists)
+            .map_err(|error| after_others(error, count, "renamed"))?;
+        match moved {
+            Some(to) => {
+                let told = if several { &target.path } else { &to };
+                set_attribute(&mut metadata, "renamed_to", told.as_str());
+                files.made(to);
+                count += 1;
+            }
+            None => summary.skipped += 1,
         }
-        let told = if several {
-            target.path.as_str()
-        } else {
-            to.as_str()
+        next = match second.take() {
+            _ if count >= task.max_files => None,
+            Some(second) => Some(second),
+            None => files
+                .next(client)
+                .map_err(|error| after_others(error, count, "renamed"))?,
         };
-        set_attribute(&mut metadata, "renamed_to", told);
     }
+    summary.skipped += files.skipped();
     set_originals(&mut metadata, task);
     Ok(Done::Pass(metadata))
 }
@@ -59,51 +74,31 @@ pub fn rename_one(
     client: &mut Client,
     source: &RemotePath,
     to: &RemotePath,
-    _if_exists: IfExists,
+    if_exists: IfExists,
 ) -> Result<(), Error> {
-    let renamed = client.attempt(|session| {
-        session.ensure_folder(&to.parent())?;
-        session.rename(source, to)
-    });
-    match renamed {
-        // The answer did not come. Whichever of the two names is there tells what happened.
-        Err(error) if may_look(&error) => client
-            .attempt(|session| {
-                if is_there(session, source)? {
-                    return session.rename(source, to);
-                }
-                if is_there(session, to)? {
-                    Ok(())
-                } else {
-                    Err(error.clone())
-                }
-            })
-            .map_err(|_| error),
-        done => done,
+    move_one(client, source, to, if_exists).map(|_| ())
+}
+
+/// The same, telling where the file is now: none when another one is there and stays.
+fn move_one(
+    client: &mut Client,
+    source: &RemotePath,
+    to: &RemotePath,
+    if_exists: IfExists,
+) -> Result<Option<RemotePath>, Error> {
+    if source == to {
+        return Ok(Some(to.clone()));
     }
-}
-
-/// Deletes one file.
-pub fn delete_one(client: &mut Client, path: &RemotePath) -> Result<(), Error> {
-    match client.attempt(|session| session.delete(path)) {
-        Err(error) if may_look(&error) => client
-            .attempt(|session| match session.stat(path)? {
-                Stat::Missing => Ok(()),
-                Stat::Is(_) => session.delete(path),
-                Stat::Unknown => Err(error.clone()),
-            })
-            .map_err(|_| error),
-        done => done,
-    }
-}
-
-/// Whether it is worth while to look what has become of an operation whose reply was lost.
-fn may_look(error: &Error) -> bool {
-    error.effect == Effect::Unknown && error.kind != Kind::Cancelled
-}
-
-fn is_there(session: &mut Session, path: &RemotePath) -> Result<bool, Error> {
-    Ok(matches!(session.stat(path)?, Stat::Is(_)) || session.is_folder(path)?)
+    let to = match client.attempt(|session| choose(session, to, if_exists))? {
+        Choice::Here => to.clone(),
+        Choice::Instead(to) => to,
+        Choice::Skip => return Ok(None),
+        Choice::Append => {
+            return Err(Error::new(Kind::Internal, "A rename was asked to append."));
+        }
+    };
+    move_onto(client, source, &to, if_exists == IfExists::Overwrite)?;
+    Ok(Some(to))
 }
 
 /// Deletes the files that the task selects.
@@ -113,15 +108,52 @@ pub fn delete(
     task: &Task,
     summary: &mut Summary,
 ) -> Result<Done, Error> {
-    let sources = sources(client, &metadata, task)?;
-    if sources.is_empty() {
-        summary.skipped += 1;
+    let mut files = Files::new(client, &metadata, task)?;
+    let mut count = 0;
+    while count < task.max_files {
+        let deleted = files.next(client).and_then(|file| match file {
+            Some(path) => delete_one(client, &path).map(|()| true),
+            None => Ok(false),
+        });
+        if !deleted.map_err(|error| after_others(error, count, "deleted"))? {
+            break;
+        }
+        count += 1;
     }
-    for source in sources {
-        delete_one(client, &source)?;
-    }
+    summary.skipped += files.skipped();
     set_originals(&mut metadata, task);
     Ok(Done::Pass(metadata))
+}
+
+/// Deletes one file.
+pub fn delete_one(client: &mut Client, path: &RemotePath) -> Result<(), Error> {
+    surely(
+        client,
+        |session| session.delete(path),
+        |session| {
+            Ok(match look(session, path)? {
+                There::Nothing => Became::Done,
+                _ => Became::Nothing,
+            })
+        },
+    )
+}
+
+/// A failure after others went well. What was done to them stays done.
+fn after_others(error: Error, count: u64, done: &str) -> Error {
+    if count == 0 {
+        return error;
+    }
+    let effect = match error.effect {
+        Effect::None => Effect::Partial,
+        effect => effect,
+    };
+    let message = format!("{} Before that, {count} of the files were {done}.", error.message);
+    Error {
+        message,
+        effect,
+        ..error
+    }
 }
 
 /// Makes a folder and those above it.
@@ -155,28 +187,129 @@ fn folder(task: &Task) -> Result<RemotePath, Error> {
 }
 
 /// The files to change: those that the options select, else the one that the payload came from.
-fn sources(client: &mut Client, metadata: &Metadata, task: &Task) -> Result<Vec<RemotePath>, Error> {
-    match &task.selection {
-        Selection::Static(named) => Ok(vec![named.path.clone()]),
-        Selection::Pattern(_) => {
-            let mut queue = Queue::new(task, &RemotePath::default(), false);
-            let mut sources = Vec::new();
-            while let Some(found) = queue.next(client)? {
-                sources.push(found.path);
+///
+/// They are taken one by one while the folder changes under them. The queue only ever goes forward, so a file
+/// that was deleted is not missed; but one that was renamed into the same tree could come up again under its new
+/// name, and is passed over.
+struct Files<'a> {
+    one: Option<RemotePath>,
+    queue: Option<Queue<'a>>,
+    pattern: Option<&'a Pattern>,
+    /// The new names that the pattern fits, too. Only these are kept: most moves lead out of the tree, and a
+    /// folder may have a million files.
+    made: HashSet<RemotePath>,
+    found: bool,
+}
+
+impl<'a> Files<'a> {
+    fn new(client: &mut Client, metadata: &Metadata, task: &'a Task) -> Result<Self, Error> {
+        let mut files = Self {
+            one: None,
+            queue: None,
+            pattern: None,
+            made: HashSet::new(),
+            found: false,
+        };
+        match &task.selection {
+            Selection::Pattern(pattern) => {
+                files.queue = Some(Queue::new(task, &RemotePath::default(), false));
+                files.pattern = Some(pattern);
             }
-            Ok(sources)
-        }
-        Selection::Nothing => {
-            let path = attribute(metadata, ORIGINAL_PATH)
-                .map(|path| jail(path, "/options/path"))
-                .transpose()?;
-            match path {
-                Some(Named { path, .. }) if !path.is_root() => Ok(vec![path]),
-                _ => Err(Error::setting(
-                    "/options/path",
-                    "Nothing says which file: the payload has no `original_path`, so name the file in `path`.",
-                )),
+            // A queue would take a folder for the files in it; here it is meant itself.
+            Selection::Static(Named { path, folder })
+                if *folder
+                    || task.filter.is_open()
+                    || client.attempt(|session| look(session, path))? != There::File =>
+            {
+                files.one = Some(path.clone());
             }
+            Selection::Static(_) => files.queue = Some(Queue::new(task, &RemotePath::default(), false)),
+            Selection::Nothing => files.one = Some(origin(metadata)?),
         }
+        Ok(files)
+    }
+
+    fn next(&mut self, client: &mut Client) -> Result<Option<RemotePath>, Error> {
+        let mut next = self.one.take();
+        if let Some(queue) = &mut self.queue {
+            next = loop {
+                match queue.next(client)?.map(|found| found.path) {
+                    Some(path) if self.made.contains(&path) => {}
+                    next => break next,
+                }
+            };
+        }
+        self.found |= next.is_some();
+        Ok(next)
+    }
+
+    /// Takes note of a new name.
+    fn made(&mut self, path: RemotePath) {
+        if self.pattern.is_some_and(|pattern| is_in_tree(&path, pattern)) {
+            self.made.insert(path);
+        }
+    }
+
+    /// What the summary says was left out: the files that the filter left where they are, or that there was none.
+    fn skipped(&self) -> u64 {
+        let left = self.queue.as_ref().map_or(0, |queue| queue.left);
+        left.max(u64::from(!self.found))
+    }
+}
+
+/// Whether the walk of a pattern can come to a path.
+fn is_in_tree(path: &RemotePath, pattern: &Pattern) -> bool {
+    let root = &pattern.root;
+    let inside = root.is_root()
+        || path
+            .as_str()
+            .strip_prefix(root.as_str())
+            .is_some_and(|rest| rest.starts_with('/'));
+    let below = path.below(root);
+    inside && (pattern.deep || !below.contains('/'))
+}
+
+/// The file that the payload came from.
+fn origin(metadata: &Metadata) -> Result<RemotePath, Error> {
+    let path = attribute(metadata, ORIGINAL_PATH)
+        .map(|path| jail(path, "/options/path"))
+        .transpose()?;
+    match path {
+        Some(Named { path, .. }) if !path.is_root() => Ok(path),
+        _ => Err(Error::setting(
+            "/options/path",
+            "Nothing says which file: the payload has no `original_path`, so name the file in `path`.",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_walk_can_come_to() {
+        let path = |text: &str| jail(text, "").unwrap().path;
+        let comes = |root: &str, deep, to: &str| is_in_tree(&path(to), &Pattern::all(path(root), deep));
+        assert!(comes("out", false, "out/a"));
+        assert!(!comes("out", false, "out/done/a"));
+        assert!(comes("out", true, "out/done/a"));
+        assert!(!comes("out", true, "outer/a"));
+        assert!(!comes("out", true, "done/a"));
+        assert!(comes("", true, "done/a") && comes("", false, "a"));
+        assert!(!comes("", false, "done/a"));
+    }
+
+    #[test]
+    fn a_failure_tells_of_the_files_before_it() {
+        let failed = || Error::new(Kind::Permission, "No.");
+        assert_eq!(after_others(failed(), 0, "deleted").effect, Effect::None);
+        let later = after_others(failed(), 3, "deleted");
+        assert_eq!(later.effect, Effect::Partial);
+        assert!(
+            later.message.contains("3 of the files were deleted"),
+            "{}",
+            later.message
+        );
     }
 }

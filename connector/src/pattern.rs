@@ -1,13 +1,16 @@
 //! Patterns that the settings hold: regular expressions and globs over paths, and names with placeholders.
 
-use globset::{GlobBuilder, GlobMatcher};
-use regex::{Regex, RegexBuilder};
+use globset::GlobBuilder;
+use regex::{Regex, RegexBuilder, bytes};
 
 use crate::error::{Error, printable};
 use crate::path::is_name;
 
 /// Bytes that a compiled pattern may take; a hostile one could otherwise fill the memory.
 const LARGEST_PATTERN: usize = 1 << 20;
+
+/// Alternatives in a glob. The library calls itself for one within another, and the component's stack is small.
+const MOST_ALTERNATIVES: usize = 100;
 
 /// A regular expression from a setting. `field` is its JSON Pointer.
 pub fn regex(text: &str, field: &str) -> Result<Regex, Error> {
@@ -38,8 +41,8 @@ pub enum Matcher {
     Text(String),
     /// Fits the regular expression as a whole.
     Regex(Regex),
-    /// Fits the glob; `*` does not cross a `/`.
-    Glob(GlobMatcher),
+    /// Fits the glob; `*` does not cross a `/`. Globs are made of bytes: `?` is one byte of a name.
+    Glob(bytes::Regex),
 }
 
 impl Matcher {
@@ -60,11 +63,9 @@ impl Matcher {
     /// A glob.
     pub fn glob(text: &str, field: &str) -> Result<Self, Error> {
         without_breaks(text, field)?;
-        GlobBuilder::new(text.trim_start_matches('/'))
-            .literal_separator(true)
-            .build()
-            .map(|glob| Self::Glob(glob.compile_matcher()))
-            .map_err(|error| wrong(text, field, "glob", &error.to_string()))
+        glob(text.trim_start_matches('/'))
+            .map(Self::Glob)
+            .map_err(|why| wrong(text, field, "glob", &why))
     }
 
     /// Whether a text fits as a whole.
@@ -72,9 +73,25 @@ impl Matcher {
         match self {
             Self::Text(wanted) => wanted == text,
             Self::Regex(regex) => regex.is_match(text),
-            Self::Glob(glob) => glob.is_match(text),
+            Self::Glob(glob) => glob.is_match(text.as_bytes()),
         }
     }
+}
+
+/// Compiles a glob. Not with the library's own matcher, which panics when the compiled pattern is too large.
+fn glob(text: &str) -> Result<bytes::Regex, String> {
+    if text.matches('{').count() > MOST_ALTERNATIVES {
+        return Err(format!("it has more than {MOST_ALTERNATIVES} alternatives"));
+    }
+    let glob = GlobBuilder::new(text)
+        .literal_separator(true)
+        .build()
+        .map_err(|error| error.to_string())?;
+    bytes::RegexBuilder::new(glob.regex())
+        .dot_matches_new_line(true)
+        .size_limit(LARGEST_PATTERN)
+        .build()
+        .map_err(|error| reason(&error))
 }
 
 fn without_breaks(text: &str, field: &str) -> Result<(), Error> {
@@ -213,6 +230,17 @@ mod tests {
         }
         for wrong in ["", "a/{name}", "..", "a\nb"] {
             assert!(Template::parse_name(wrong, "/f").is_err(), "{wrong:?}");
+        }
+    }
+
+    /// Found by the fuzz target `command`: the library takes such a glob, and panics when it is to be used.
+    #[test]
+    fn a_glob_that_is_too_much_is_refused() {
+        let nested = format!("{}a{}", "{".repeat(300), "}".repeat(300));
+        let long = "?*".repeat(40_000);
+        for glob in [nested, long] {
+            let error = Matcher::glob(&glob, "/options/path").unwrap_err();
+            assert_eq!(error.field.as_deref(), Some("/options/path"));
         }
     }
 

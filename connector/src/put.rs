@@ -1,263 +1,314 @@
 //! `put` and `append`: the payload's body into a file.
 
+use crate::append::append;
 use crate::bindings::flow::connector::context;
 use crate::bindings::flow::connector::exchange::Reader;
-use crate::bindings::flow::connector::types::{Metadata, Summary};
-use crate::bindings::wasi::io::streams::{InputStream, StreamError};
+use crate::bindings::flow::connector::types::Summary;
 use crate::client::Client;
 use crate::command::Verb;
-use crate::data::Transfer;
 use crate::error::{Effect, Error, Kind};
-use crate::fetch::{CHUNK, STEPS_BETWEEN_CHECKS};
-use crate::files::Stat;
-use crate::flow::{Done, ORIGINAL_FILENAME, ORIGINAL_PATH, attribute, set_attribute, set_originals};
-use crate::path::{RemotePath, is_name, jail};
-use crate::session::{Session, cleaned};
-use crate::settings::{Connection, Visibility};
-use crate::task::{Selection, Task};
+use crate::flow::{Done, set_attribute, set_originals};
+use crate::look::{There, look};
+use crate::path::RemotePath;
+use crate::replace::{Choice, choose, is_folder, move_onto};
+use crate::session::Session;
+use crate::settings::IfExists;
+use crate::store::Upload;
+use crate::target::{target, temporary};
+use crate::task::Task;
+use crate::transport::Level;
 
-/// The longest piece of the name that goes into the temporary one; file systems end names at 255 bytes.
-const LONGEST_NAME: usize = 200;
+/// What became of the payload: `stored`, `renamed` (it got a number), `appended`, or `skipped`.
+const OUTCOME: &str = "put_outcome";
+/// Where its bytes are, or with `skipped`, the file that stayed.
+const STORED_PATH: &str = "stored_path";
 
 /// Uploads the payload.
 pub fn run(client: &mut Client, reader: &Reader, task: &Task, summary: &mut Summary) -> Result<Done, Error> {
     let mut metadata = reader.metadata();
     let Some(target) = target(task, client.settings(), &metadata)? else {
         summary.skipped += 1;
+        set_attribute(&mut metadata, OUTCOME, "skipped");
         return Ok(Done::Pass(metadata));
     };
-    let visibility = client.settings().visibility;
-    let sent = if task.verb == Verb::Append {
-        client.attempt(|session| append(session, reader, &target, visibility))?
+    let choice = if task.verb == Verb::Append {
+        Choice::Append
     } else {
-        put(client, reader, &target, visibility)?
+        client.attempt(|session| choose(session, &target, task.if_exists))?
+    };
+    let file = File {
+        reader,
+        task,
+        modified_ms: metadata.modified_ms,
+    };
+    let (outcome, path, sent) = match choice {
+        Choice::Here => {
+            let sent = file.put(client, &target, task.if_exists == IfExists::Overwrite)?;
+            ("stored", target, sent)
+        }
+        Choice::Instead(path) => {
+            let sent = file.put(client, &path, false)?;
+            ("renamed", path, sent)
+        }
+        Choice::Append => {
+            let sent = append(client, reader, task, &target)?;
+            ("appended", target, sent)
+        }
+        Choice::Skip => {
+            summary.skipped += 1;
+            ("skipped", target, 0)
+        }
     };
     summary.bytes += sent;
-    set_attribute(&mut metadata, "stored_path", target.as_str());
+    set_attribute(&mut metadata, OUTCOME, outcome);
+    set_attribute(&mut metadata, STORED_PATH, path.as_str());
     set_originals(&mut metadata, task);
     Ok(Done::Pass(metadata))
 }
 
-/// Where the body goes. None when a pattern says which payloads to take, and this is not one of them.
-fn target(task: &Task, connection: &Connection, metadata: &Metadata) -> Result<Option<RemotePath>, Error> {
-    let from = || {
-        task.original_path
-            .as_deref()
-            .or_else(|| attribute(metadata, ORIGINAL_PATH))
-    };
-    let path = match &task.selection {
-        Selection::Static(named) if named.folder => named.path.child(file_name(task, metadata)?),
-        Selection::Static(named) => named.path.clone(),
-        Selection::Nothing => match from() {
-            Some(path) if connection.path.is_none() => jail(path, "/options/original_path")?.path,
-            _ => connection.default_folder()?.child(file_name(task, metadata)?),
-        },
-        Selection::Pattern(pattern) => {
-            let below = match from() {
-                Some(path) if pattern.deep => jail(path, "/options/original_path")?.path,
-                _ => RemotePath::default().child(file_name(task, metadata)?),
-            };
-            if !pattern.fits(&below) {
-                return Ok(None);
+/// One payload that becomes one file.
+struct File<'a> {
+    reader: &'a Reader,
+    task: &'a Task,
+    modified_ms: Option<u64>,
+}
+
+impl File<'_> {
+    /// Writes the file: under a temporary name first, so that nobody ever sees part of it under the final one, or
+    /// at once where the options or the server want that. With `over`, what is there goes.
+    fn put(&self, client: &mut Client, target: &RemotePath, over: bool) -> Result<u64, Error> {
+        let temporary = temporary(target, &self.task.temporary_name, &context::run_id())?;
+        match temporary {
+            Some(temporary) if client.session()?.renames != Some(false) => {
+                self.hidden(client, &temporary, target, over)
             }
-            pattern.root.join(&below)
+            _ => self.direct(client, target),
         }
-    };
-    if path.is_root() {
-        return Err(Error::setting(
-            "/options/path",
-            "Nothing names the file to write; set `path`.",
-        ));
     }
-    Ok(Some(path))
+
+    fn hidden(
+        &self,
+        client: &mut Client,
+        temporary: &RemotePath,
+        target: &RemotePath,
+        over: bool,
+    ) -> Result<u64, Error> {
+        let mut upload = Upload::new(self.reader, self.task, temporary);
+        let result = self.send(client, &mut upload, temporary).and_then(|sent| {
+            let Err(refused) = move_onto(client, temporary, target, over) else {
+                return Ok(sent);
+            };
+            let refused = may_go_direct(client, refused, temporary, target, over)?;
+            self.once_more(client, temporary, target, &refused)
+        });
+        match result {
+            Err(error) if upload.begun && error.effect != Effect::Unknown => {
+                let removed = client.clean_up(|session| remove(session, temporary));
+                Err(left(error, removed, temporary))
+            }
+            result => result,
+        }
+    }
+
+    /// Sends the bytes. What a failure leaves is at the path of the upload, which the caller answers for.
+    fn send(&self, client: &mut Client, upload: &mut Upload, path: &RemotePath) -> Result<u64, Error> {
+        let sent = upload
+            .send(client)
+            .and_then(|sent| self.dress(client, path).map(|()| sent));
+        sent.map_err(|error| error.leaving(Effect::None))
+    }
+
+    /// What a complete file gets before it is seen: its time and its visibility.
+    fn dress(&self, client: &mut Client, path: &RemotePath) -> Result<(), Error> {
+        let visibility = client.settings().visibility;
+        client.attempt(|session| {
+            match self.modified_ms {
+                _ if !self.task.preserve_modified => {}
+                Some(ms) => session.set_modified(path, ms)?,
+                None => {
+                    let message = format!("The payload for `{path}` has no time to keep.");
+                    (session.host.log)(Level::Debug, &message);
+                }
+            }
+            match visibility {
+                Some(visibility) => session.chmod(path, visibility.file_mode()),
+                None => Ok(()),
+            }
+        })
+    }
+
+    /// The server does not rename: sends the file again, under its final name.
+    fn once_more(
+        &self,
+        client: &mut Client,
+        temporary: &RemotePath,
+        target: &RemotePath,
+        refused: &Error,
+    ) -> Result<u64, Error> {
+        let message = format!(
+            "The server does not rename uploads, so `{target}` is written under its own name; until it is complete, others see part of it. Set `temporary_name` to `{{name}}` to do so from the start. {refused}"
+        );
+        (client.host().log)(Level::Warn, &message);
+        let sent = self.direct(client, target).map_err(|error| {
+            // The rename had removed the old file, to make room.
+            if refused.effect == Effect::None {
+                return error;
+            }
+            let message = format!("{} The old `{target}` was removed before.", error.message);
+            Error {
+                message,
+                ..error.leaving(Effect::Partial)
+            }
+        })?;
+        let removed = client.attempt(|session| {
+            session.renames.get_or_insert(false);
+            remove(session, temporary)
+        });
+        if let Err(error) = removed {
+            let message = format!("The temporary file `{temporary}` stays. {error}");
+            (client.host().log)(Level::Warn, &message);
+        }
+        Ok(sent)
+    }
+
+    /// Writes under the final name at once.
+    fn direct(&self, client: &mut Client, target: &RemotePath) -> Result<u64, Error> {
+        // Afterwards it could not be told whose file is to be removed when the upload fails.
+        let was_there = match client.attempt(|session| look(session, target))? {
+            There::Folder => return Err(is_folder(target)),
+            there => there == There::File,
+        };
+        let mut upload = Upload::new(self.reader, self.task, target);
+        match self.send(client, &mut upload, target) {
+            Err(error) if upload.begun && was_there => {
+                let message = format!(
+                    "{} `{target}` was there before and was being overwritten, so it is not complete now.",
+                    error.message
+                );
+                Err(Error {
+                    message,
+                    ..error.leaving(Effect::Partial)
+                })
+            }
+            Err(error) if upload.begun => {
+                let removed = client.clean_up(|session| remove(session, target));
+                Err(left(error, removed, target))
+            }
+            result => result,
+        }
+    }
 }
 
-/// The name for a file whose folder alone is given.
-fn file_name<'a>(task: &'a Task, metadata: &'a Metadata) -> Result<&'a str, Error> {
-    let name = task
-        .original_filename
-        .as_deref()
-        .or_else(|| attribute(metadata, ORIGINAL_FILENAME))
-        .or_else(|| attribute(metadata, ORIGINAL_PATH).and_then(|path| path.rsplit('/').next()))
-        .or(metadata.name.as_deref())
-        .filter(|name| !name.is_empty());
-    match name {
-        Some(name) if is_name(name) => Ok(name),
-        Some(_) => Err(Error::setting(
-            "/options/original_filename",
-            "The payload's file name is not one: it must not be `.` or `..`, nor contain `/`, line breaks or NUL.",
-        )),
-        None => Err(Error::setting(
-            "/options/path",
-            "Nothing names the file to write: the payload has no file name, so set `path`.",
-        )),
+/// Deletes what may be there.
+fn remove(session: &mut Session, path: &RemotePath) -> Result<(), Error> {
+    match session.delete(path) {
+        Err(error) if error.kind == Kind::NotFound && !error.session_lost => Ok(()),
+        result => result,
     }
 }
 
-/// Writes a temporary file beside the target and renames it when it is whole, so that nobody ever sees
-/// part of a file under the final name.
-fn put(
+/// A failed upload, after what it left was removed, or could not be.
+fn left(error: Error, removed: bool, path: &RemotePath) -> Error {
+    if removed {
+        return error;
+    }
+    let message = format!(
+        "{} Part of it may be left as `{path}`: remove that.",
+        error.message
+    );
+    Error {
+        message,
+        ..error.leaving(Effect::Partial)
+    }
+}
+
+/// Whether a refused rename leaves writing under the final name as the only way; else it is the failure.
+fn may_go_direct(
     client: &mut Client,
-    reader: &Reader,
-    target: &RemotePath,
-    visibility: Option<Visibility>,
-) -> Result<u64, Error> {
-    let temporary = target.parent().child(&temporary_name(target.name()));
-    let mut begun = false;
-    let mut sent = 0;
-    let result = client.attempt(|session| {
-        session.ensure_folder(&target.parent())?;
-        let body = body(reader)?;
-        let transfer = session.start_store(&temporary)?;
-        begun = true;
-        sent = copy(session, transfer, &body)?;
-        drop(body);
-        verify(session, &temporary, sent)?;
-        if let Some(visibility) = visibility {
-            session.chmod(&temporary, visibility.file_mode())?;
-        }
-        replace(session, &temporary, target)
-    });
-    let result = match result {
-        Err(error) if error.effect == Effect::Unknown => {
-            settle_rename(client, &temporary, target, sent, error)
-        }
-        other => other,
-    };
-    match result {
-        Ok(()) => Ok(sent),
-        Err(error) if begun && error.effect != Effect::Unknown => {
-            let removed = client.clean_up(|session| match session.delete(&temporary) {
-                Err(error) if error.kind != Kind::NotFound => Err(error),
-                _ => Ok(()),
-            });
-            Err(cleaned(error, removed))
-        }
-        Err(error) => Err(error),
-    }
-}
-
-/// The answer to the rename did not come. Whichever of the two names has the file tells what happened.
-fn settle_rename(
-    client: &mut Client,
+    refused: Error,
     temporary: &RemotePath,
     target: &RemotePath,
-    sent: u64,
-    error: Error,
-) -> Result<(), Error> {
-    if error.kind == Kind::Cancelled {
-        return Err(error);
+    over: bool,
+) -> Result<Error, Error> {
+    match refusal(&refused) {
+        Refusal::Never => return Ok(refused),
+        Refusal::Other => return Err(refused),
+        Refusal::Perhaps => {}
     }
-    let settled = client.attempt(|session| {
-        let has = |stat: Stat| matches!(stat, Stat::Is(entry) if entry.size == Some(sent));
-        if has(session.size(temporary)?) {
-            return replace(session, temporary, target);
-        }
-        if has(session.size(target)?) {
-            Ok(())
-        } else {
-            Err(error.clone())
-        }
-    });
-    settled.map_err(|_| error)
-}
-
-/// `.{name}.{part of the run's id}.part`: hidden from most patterns, and the same in each try of a run, so
-/// that a later try overwrites what an earlier one has left.
-fn temporary_name(name: &str) -> String {
-    let mut end = name.len().min(LONGEST_NAME);
-    while !name.is_char_boundary(end) {
-        end -= 1;
-    }
-    let run: String = context::run_id()
-        .chars()
-        .filter(char::is_ascii_alphanumeric)
-        .collect();
-    // The end of an id is the part that differs most.
-    let short = &run[run.len().saturating_sub(8)..];
-    format!(".{}.{short}.part", &name[..end])
-}
-
-/// Compares what the server has with what was sent, where it can tell.
-fn verify(session: &mut Session, path: &RemotePath, sent: u64) -> Result<(), Error> {
-    match session.size(path)? {
-        Stat::Is(entry) if entry.size != Some(sent) => {
+    client.attempt(|session| {
+        // An upload that the server has taken away at once must not be sent a second time.
+        if look(session, temporary)? != There::File {
             let message = format!(
-                "The server has {} bytes of `{path}`, and {sent} were sent.",
-                entry.size.unwrap_or_default()
+                "{} The upload cannot be seen as `{temporary}`; if the account may not look or rename, set `temporary_name` to `{{name}}`.",
+                refused.message
             );
-            Err(Error::new(Kind::Data, message).retryable())
+            return Err(Error {
+                message,
+                ..refused.clone()
+            });
         }
-        _ => Ok(()),
-    }
-}
-
-/// Renames onto the target. Where the server does not rename onto a file that exists, that one goes first.
-fn replace(session: &mut Session, temporary: &RemotePath, target: &RemotePath) -> Result<(), Error> {
-    match session.rename(temporary, target) {
-        Err(error) if error.kind == Kind::Conflict => match session.size(target)? {
-            Stat::Is(_) => {
-                session.delete(target)?;
-                session.rename(temporary, target)
-            }
-            _ => Err(error),
-        },
-        done => done,
-    }
-}
-
-/// Appends directly: half an append cannot be taken back, so once bytes have gone it is not tried again.
-fn append(
-    session: &mut Session,
-    reader: &Reader,
-    target: &RemotePath,
-    visibility: Option<Visibility>,
-) -> Result<u64, Error> {
-    session.ensure_folder(&target.parent())?;
-    let body = body(reader)?;
-    let transfer = session.start_append(target)?;
-    let sent = copy(session, transfer, &body).map_err(|error| error.leaving(Effect::Unknown))?;
-    if let Some(visibility) = visibility {
-        session
-            .chmod(target, visibility.file_mode())
-            .map_err(|error| error.leaving(Effect::Unknown))?;
-    }
-    Ok(sent)
-}
-
-fn body(reader: &Reader) -> Result<InputStream, Error> {
-    reader.body()?.ok_or_else(|| {
-        Error::setting(
-            "/options/command",
-            "There is nothing to write: this payload has no body, so a step before must make a payload.",
-        )
+        match look(session, target)? {
+            There::Nothing => Ok(refused.clone()),
+            // It may not be removed, but perhaps written.
+            There::File if over => Ok(refused.clone()),
+            There::File | There::Folder => Err(refused.clone()),
+        }
     })
 }
 
-fn copy(session: &mut Session, mut transfer: Transfer, body: &InputStream) -> Result<u64, Error> {
-    let mut total = 0_u64;
-    let mut steps = 0_u32;
-    loop {
-        let bytes = match body.blocking_read(CHUNK as u64) {
-            Ok(bytes) => bytes,
-            Err(StreamError::Closed) => break,
-            Err(StreamError::LastOperationFailed(_)) => {
-                // What was sent so far would look like a whole file.
-                let message = "The host could not read the payload's body.";
-                return Err(Error::new(Kind::Internal, message).losing_session());
-            }
-        };
-        steps = steps.wrapping_add(1);
-        let checked = if steps.is_multiple_of(STEPS_BETWEEN_CHECKS) {
-            session.keep_alive()
-        } else {
-            Ok(())
-        };
-        if let Err(error) = checked.and_then(|()| transfer.write(&bytes)) {
-            return Err(session.transfer_failed(transfer, &error));
-        }
-        total += bytes.len() as u64;
+/// What a failed rename says of renaming as such.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refusal {
+    /// The server does not do it.
+    Never,
+    /// It does not do it, or not with these names.
+    Perhaps,
+    /// Something else is wrong.
+    Other,
+}
+
+fn refusal(error: &Error) -> Refusal {
+    match error.code {
+        _ if error.session_lost => Refusal::Other,
+        Some(202 | 500 | 502 | 504) => Refusal::Never,
+        Some(550 | 553) => Refusal::Perhaps,
+        _ => Refusal::Other,
     }
-    session.finish(transfer)?;
-    Ok(total)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Op;
+    use crate::path::jail;
+
+    #[test]
+    fn what_a_refused_rename_means() {
+        let says = |op, code| refusal(&Error::reply(op, "a", code, ""));
+        for code in [202, 500, 502, 504] {
+            assert_eq!(says(Op::RenameFrom, code), Refusal::Never, "{code}");
+        }
+        for code in [550, 553] {
+            assert_eq!(says(Op::RenameTo, code), Refusal::Perhaps, "{code}");
+        }
+        for code in [421, 450, 501, 530, 552] {
+            assert_eq!(says(Op::RenameTo, code), Refusal::Other, "{code}");
+        }
+    }
+
+    #[test]
+    fn what_is_left_behind_is_told() {
+        let path = jail("in/.a.part", "").unwrap().path;
+        let failed = |effect| Error::new(Kind::Data, "It failed.").leaving(effect);
+        let clean = left(failed(Effect::None), true, &path);
+        assert_eq!(
+            (clean.effect, clean.message.as_str()),
+            (Effect::None, "It failed.")
+        );
+        // The old file is gone, say: that the temporary one was removed does not change it.
+        assert_eq!(left(failed(Effect::Partial), true, &path).effect, Effect::Partial);
+        let dirty = left(failed(Effect::None), false, &path);
+        assert_eq!(dirty.effect, Effect::Partial);
+        assert!(dirty.message.contains("in/.a.part"), "{}", dirty.message);
+    }
 }

@@ -200,6 +200,13 @@ impl Filter {
         by.then_with(|| a.path.cmp(&b.path))
     }
 
+    /// Whether every file passes.
+    pub fn is_open(&self) -> bool {
+        let ages = self.min_age.is_none() && self.max_age.is_none();
+        let sizes = self.min_size.is_none() && self.max_size.is_none();
+        ages && sizes && !self.confirms()
+    }
+
     /// Whether some files have to be looked at twice.
     fn confirms(&self) -> bool {
         self.stable_for.is_some() || self.done_file.is_some()

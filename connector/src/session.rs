@@ -1,18 +1,22 @@
-//! A signed-in FTP session: commands, features, the root folder. Files and folders are in `files.rs`, data
-//! connections in `data.rs`.
+//! An FTP session: connecting, features, the root folder, commands. Signing in is in `signin`, files and folders
+//! are in `files`, data connections in `connect` and `data`.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use crate::connect::Mode;
 use crate::control::{Control, Reply};
-use crate::data::Mode;
 use crate::error::{Effect, Error, Kind, Op, Retry};
+use crate::files::Listed;
 use crate::listing::Dialect;
 use crate::path::RemotePath;
-use crate::settings::{Auth, Connection, TransferType, Visibility};
-use crate::transport::{Host, Patience, Stream, resolve};
+use crate::settings::{Connection, Secret, TransferType, Visibility};
+use crate::trace::Trace;
+use crate::transport::{Host, Level, Patience, Stream, resolve};
+use crate::zone::Zone;
 
 /// A session that was quiet for longer is asked whether it is still there before it is used.
 const FRESH: Duration = Duration::from_secs(5);
@@ -31,10 +35,19 @@ pub struct Session {
     features: HashMap<String, String>,
     transfer_type: Option<TransferType>,
     pub(crate) dialect: Dialect,
-    password: Option<String>,
+    /// The zone of LIST.
+    pub(crate) zone: Zone,
+    /// What the last listing was like.
+    pub(crate) listed: Listed,
+    /// What ACCT is to say, until it was said.
+    pub(crate) account: Option<Secret>,
     /// Folders that are known to be there.
     pub(crate) folders: HashSet<RemotePath>,
     pub(crate) folder_mode: Option<Visibility>,
+    /// Whether the server renames onto a name that is taken, where that was seen.
+    pub(crate) renames_over: Option<bool>,
+    /// Whether it renames at all.
+    pub(crate) renames: Option<bool>,
     used: Instant,
 }
 
@@ -81,70 +94,41 @@ impl Session {
             (None, Some(error)) => return Err(failed(&error)),
             (None, None) => return Err(failed(&io::ErrorKind::NotFound.into())),
         };
+        stream.probe();
+        let trace = Trace::new(host);
+        let control = Control::new(stream).speaking(settings.encoding, trace.clone());
+        if let Some(every) = settings.keep_alive() {
+            let owed = control.owed().clone();
+            patience.keep_alive(control.stream().socket(), every, owed, trace);
+        }
         let mut session = Self {
-            control: Control::new(stream),
+            control,
             patience,
             host,
-            server: server.clone(),
-            mode: Mode::new(settings.data_connection),
+            server,
+            mode: Mode::new(settings),
             base: None,
             features: HashMap::new(),
             transfer_type: None,
             dialect: Dialect::Long,
-            password: None,
+            zone: Zone::new(settings)?,
+            listed: Listed::default(),
+            account: None,
             folders: HashSet::new(),
             folder_mode: settings.directory_visibility,
+            renames_over: None,
+            renames: None,
             used: Instant::now(),
         };
-        let mut greeting = session.reply(Op::Connect, &server).map_err(Error::ending_call)?;
-        if greeting.code == 120 {
-            // "Ready in some minutes": the greeting proper follows.
-            greeting = session.reply(Op::Connect, &server).map_err(Error::ending_call)?;
-        }
-        match greeting.code {
-            220 => Ok(session),
-            code => Err(Error::reply(Op::Connect, &server, code, &greeting.text)
-                .losing_session()
-                .ending_call()),
-        }
-    }
-
-    /// USER and PASS.
-    pub fn sign_in(&mut self, settings: &Connection) -> Result<(), Error> {
-        let (user, password) = match &settings.auth {
-            Auth::Anonymous => ("anonymous", "anonymous@"),
-            Auth::Account {
-                username, password, ..
-            } => {
-                self.password = Some(password.expose().to_owned()).filter(|text| !text.is_empty());
-                (username.as_str(), password.expose())
-            }
-        };
-        let server = self.server.clone();
-        let fatal = |error: Error| error.losing_session().ending_call();
-        let mut reply = self
-            .command(Op::SignIn, &server, &format!("USER {user}"))
-            .map_err(fatal)?;
-        if reply.code == 331 {
-            reply = self
-                .command(Op::SignIn, &server, &format!("PASS {password}"))
-                .map_err(fatal)?;
-        }
-        match reply.code {
-            // 202: the server does not care for passwords.
-            202 | 230 | 232 => Ok(()),
-            code => Err(fatal(Error::reply(Op::SignIn, &server, code, &reply.text))),
-        }
+        session.greet(settings)?;
+        Ok(session)
     }
 
     /// What the server can do, and binary transfers.
     pub fn look_around(&mut self) -> Result<(), Error> {
-        let server = self.server.clone();
-        let reply = self
-            .command(Op::SetUp, &server, "FEAT")
-            .map_err(Error::ending_call)?;
+        let reply = self.harmless("FEAT").map_err(Error::ending_call)?;
         if reply.code == 211 {
-            for line in reply.text.lines() {
+            for line in reply.exact.lines() {
                 let (name, value) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
                 self.features.insert(name.to_ascii_uppercase(), value.to_owned());
             }
@@ -153,12 +137,21 @@ impl Session {
         if self.has("MLST") || self.has("MLSD") {
             self.dialect = Dialect::Machine;
         }
-        if self.has("UTF8") {
-            // Some servers want to be asked; the answer does not matter.
-            self.command(Op::SetUp, &server, "OPTS UTF8 ON")
-                .map_err(Error::ending_call)?;
+        // Some servers want to be asked; the answer does not matter.
+        if self.has("UTF8") && self.control.encoding().is_utf8() {
+            self.harmless("OPTS UTF8 ON").map_err(Error::ending_call)?;
         }
         self.set_type(TransferType::Binary).map_err(Error::ending_call)
+    }
+
+    /// Sends a command that the server may refuse, unless it ends the session by that.
+    fn harmless(&mut self, line: &str) -> Result<Reply, Error> {
+        let server = self.server.clone();
+        let reply = self.command(Op::SetUp, &server, line)?;
+        if reply.code == 421 {
+            return Err(Error::reply(Op::SetUp, &server, reply.code, &reply.text));
+        }
+        Ok(reply)
     }
 
     /// Goes to the root folder and finds out what its absolute path is.
@@ -173,15 +166,8 @@ impl Session {
                 .ending_call()
             })?;
         }
-        let server = self.server.clone();
-        let reply = self
-            .command(Op::SetUp, &server, "PWD")
-            .map_err(Error::ending_call)?;
-        self.base = (reply.code == 257)
-            .then(|| quoted(&reply.text))
-            .flatten()
-            .filter(|path| path.starts_with('/') && !path.contains(['\r', '\n', '\0']))
-            .map(|path| path.trim_end_matches('/').to_owned());
+        let reply = self.harmless("PWD").map_err(Error::ending_call)?;
+        self.base = base(&reply);
         Ok(())
     }
 
@@ -231,18 +217,31 @@ impl Session {
                 TransferType::Binary => "TYPE I",
                 TransferType::Ascii => "TYPE A",
             };
-            self.expect(Op::SetUp, &self.server.clone(), letter, &[200])?;
+            match self.expect(Op::SetUp, &self.server.clone(), letter, &[200]) {
+                Ok(_) => {}
+                // A server that does not know the word sends bytes as they are.
+                Err(error)
+                    if wanted == TransferType::Binary && matches!(error.code, Some(500 | 502 | 504)) =>
+                {
+                    (self.host.log)(
+                        Level::Debug,
+                        &format!("Transfers are taken to be binary. {error}"),
+                    );
+                }
+                Err(error) => return Err(error),
+            }
             self.transfer_type = Some(wanted);
         }
         Ok(())
     }
 
-    /// Whether the session still answers. A fresh one is taken at its word.
+    /// Whether the session still answers. A fresh one is taken at its word, unless replies to NOOPs are missing:
+    /// a server that has swallowed them would not be understood any more.
     pub fn is_alive(&mut self) -> bool {
-        if self.used.elapsed() < FRESH {
-            return true;
+        if self.settle(Op::SetUp, "").is_err() {
+            return false;
         }
-        self.answers()
+        self.used.elapsed() < FRESH || self.answers()
     }
 
     /// Asks the server for a sign of life.
@@ -258,10 +257,26 @@ impl Session {
 
     /// Sends a command and reads its reply, whatever that is.
     pub fn command(&mut self, op: Op, subject: &str, line: &str) -> Result<Reply, Error> {
+        self.settle(op, subject)?;
         self.control
             .send(line)
             .map_err(|error| Error::io(op, subject, &error))?;
         self.reply(op, subject)
+    }
+
+    /// Reads the replies to NOOPs that the last transfer has left, before anything else is sent.
+    fn settle(&mut self, op: Op, subject: &str) -> Result<(), Error> {
+        if self.control.owed().load(Ordering::Relaxed) == 0 {
+            return Ok(());
+        }
+        let control = &mut self.control;
+        self.patience.for_a_reply(|| control.settle()).map_err(|error| {
+            let error = Error::io(op, subject, &error).leaving(Effect::None);
+            match error.kind {
+                Kind::Protocol => error.retryable(),
+                _ => error,
+            }
+        })
     }
 
     /// Sends a command whose reply must have one of these codes.
@@ -276,37 +291,23 @@ impl Session {
 
     /// Reads one reply.
     pub fn reply(&mut self, op: Op, subject: &str) -> Result<Reply, Error> {
-        let mut reply = self
-            .control
-            .reply()
-            .map_err(|error| Error::io(op, subject, &error))?;
+        let control = &mut self.control;
+        let reply = self.patience.for_a_reply(|| control.reply());
         self.used = Instant::now();
-        // A server may repeat what it was sent; the password must not get into a message that way.
-        if let Some(password) = &self.password {
-            reply.text = reply.text.replace(password.as_str(), "…");
-        }
-        Ok(reply)
+        reply.map_err(|error| Error::io(op, subject, &error))
+    }
+
+    /// Reads the reply that ends a transfer.
+    pub(crate) fn verdict(&mut self, op: Op, subject: &str) -> Result<Reply, Error> {
+        let control = &mut self.control;
+        let reply = self.patience.for_a_reply(|| control.verdict());
+        self.used = Instant::now();
+        reply.map_err(|error| Error::io(op, subject, &error))
     }
 
     /// Ends the session without a word, because something is half done on it.
     pub fn give_up(self) {
         self.patience.give_up();
-    }
-
-    /// A failure to read or write a data connection, made better by what the server has to say about it.
-    pub(crate) fn data_failure(&mut self, op: Op, subject: &str, data: Stream, error: &io::Error) -> Error {
-        drop(data);
-        let failure = Error::io(op, subject, error);
-        if matches!(failure.kind, Kind::Cancelled | Kind::Timeout) {
-            return failure;
-        }
-        match self.reply(op, subject) {
-            Ok(reply) if reply.code >= 400 => Error {
-                effect: failure.effect,
-                ..Error::reply(op, subject, reply.code, &reply.text).losing_session()
-            },
-            _ => failure,
-        }
     }
 }
 
@@ -319,6 +320,15 @@ fn is_feature(name: &str) -> bool {
         && name
             .bytes()
             .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'-')
+}
+
+/// The folder that a reply to PWD names: absolute, fit for a command, without a slash at its end.
+pub(crate) fn base(reply: &Reply) -> Option<String> {
+    (reply.code == 257)
+        .then(|| quoted(&reply.exact))
+        .flatten()
+        .filter(|path| path.starts_with('/') && !path.contains(['\r', '\n', '\0']))
+        .map(|path| path.trim_end_matches('/').to_owned())
 }
 
 /// The path in a 257 reply: between the first quote and its partner, quotes inside doubled (RFC 959
@@ -337,16 +347,6 @@ fn quoted(text: &str) -> Option<String> {
         }
     }
     None
-}
-
-/// A failure that may have left a temporary file, once the file has been removed.
-pub fn cleaned(error: Error, removed: bool) -> Error {
-    let effect = match (removed, error.effect) {
-        (true, Effect::Partial) => Effect::None,
-        (false, Effect::None) => Effect::Partial,
-        (_, effect) => effect,
-    };
-    Error { effect, ..error }
 }
 
 /// Whether a failure may be tried again by the connector itself.

@@ -15,7 +15,7 @@ pub use quantity::{Bytes, PortRange, Span};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
-use crate::error::Error;
+use crate::error::{Error, printable};
 
 /// Forms send an empty text for a field that nobody filled in.
 fn unless_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
@@ -40,7 +40,8 @@ fn read<T: DeserializeOwned>(json: &str, part: &str) -> Result<T, Error> {
         }
         Error::setting(
             field,
-            format!("{}.", without_position(&error.inner().to_string())),
+            // A name in it may be anything that JSON can write.
+            format!("{}.", printable(&without_position(&error.inner().to_string()))),
         )
     })
 }
@@ -160,6 +161,9 @@ mod tests {
         }
         let error = Options::parse(r#"{"pth":"a"}"#).unwrap_err();
         assert_eq!(error.field.as_deref(), Some("/options/pth"));
+        // Found by the target `command`: a terminal would have done what the name says.
+        let error = Options::parse(r#"{"p\u001b[31mth":"a"}"#).unwrap_err();
+        assert!(!error.message.contains(char::is_control), "{:?}", error.message);
     }
 
     fn names(schema: &Schema) -> Vec<String> {

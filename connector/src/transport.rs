@@ -1,182 +1,25 @@
-//! Byte streams over sockets: time-outs, cancellation, connecting and accepting.
+//! Byte streams over sockets: connecting, accepting, reading and writing within a session's patience.
 //!
-//! Sockets are non-blocking, and every wait is a `poll` in slices. That is the one way that works with
-//! every C library of the target: socket time-outs are missing in some, and a blocking read could
-//! neither be cancelled nor bounded.
+//! Sockets are non-blocking; how they are waited for is in `patience`.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::AsFd;
+use rustix::event::PollFlags;
 use rustix::io::Errno;
-use socket2::{Domain, SockRef, Socket, Type};
+use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 
-/// The longest wait between two looks at `cancelled`; the contract asks for 250 ms or less.
-const SLICE: Duration = Duration::from_millis(200);
+pub use crate::patience::{Host, Level, Patience, Stop, pause};
 
-/// How loud a log line is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Level {
-    /// The dialogue with the server.
-    Trace,
-    /// For the maker of a flow who looks for a fault.
-    Debug,
-    /// Something is not as asked for, but the work goes on.
-    Warn,
-}
-
-/// What the FTP side needs of the host. Plain functions, so that nothing here knows the bindings.
-#[derive(Debug, Clone, Copy)]
-pub struct Host {
-    /// Whether the call is to end.
-    pub cancelled: fn() -> bool,
-    /// Milliseconds until the host ends the call by force.
-    pub remaining_ms: fn() -> u64,
-    /// Whether somebody wants to read the dialogue with the server.
-    pub traces: fn() -> bool,
-    /// Writes a line to the run's log.
-    pub log: fn(Level, &str),
-    /// Tells how far the work is.
-    pub progress: fn(&str, u64, Option<u64>),
-}
-
-/// Why a wait was given up. Travels inside an `io::Error`.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum Stop {
-    /// The host asked for it.
-    #[error("cancelled")]
-    Cancelled,
-    /// Nothing happened for this long.
-    #[error("no answer within {0:?}")]
-    TimedOut(Duration),
-    /// The host's deadline for the call has passed.
-    #[error("the call's time is up")]
-    CallOver,
-    /// The name has no address.
-    #[error("`{0}` does not resolve")]
-    Unresolved(String),
-}
-
-impl From<Stop> for io::Error {
-    fn from(stop: Stop) -> Self {
-        let kind = match stop {
-            // Not `Interrupted`: the standard library would try again for ever.
-            Stop::Cancelled => io::ErrorKind::Other,
-            Stop::TimedOut(_) | Stop::CallOver => io::ErrorKind::TimedOut,
-            Stop::Unresolved(_) => io::ErrorKind::NotFound,
-        };
-        Self::new(kind, stop)
-    }
-}
-
-/// The patience of one session: how long its sockets wait, and for what they stop waiting.
-#[derive(Debug)]
-pub struct Patience {
-    host: Host,
-    idle_ms: AtomicU64,
-    /// While what was left half done is removed, the wish to cancel is already known.
-    cleaning: AtomicBool,
-    /// The session is given up: every wait ends at once.
-    given_up: AtomicBool,
-}
-
-impl Patience {
-    /// Waits `idle` for each sign of life.
-    pub fn new(host: Host, idle: Duration) -> Arc<Self> {
-        Arc::new(Self {
-            host,
-            idle_ms: AtomicU64::new(millis(idle)),
-            cleaning: AtomicBool::new(false),
-            given_up: AtomicBool::new(false),
-        })
-    }
-
-    /// From now on only `idle` is waited, and cancellation is not looked at: for removing a temporary file.
-    pub fn clean_up_within(&self, idle: Duration) {
-        self.idle_ms.fetch_min(millis(idle), Ordering::Relaxed);
-        self.cleaning.store(true, Ordering::Relaxed);
-    }
-
-    /// Nothing more is expected of this session: no wait, not even for a final reply.
-    pub fn give_up(&self) {
-        self.given_up.store(true, Ordering::Relaxed);
-    }
-
-    /// An error when the call is to end.
-    pub fn check(&self) -> io::Result<()> {
-        if self.given_up.load(Ordering::Relaxed) {
-            return Err(io::ErrorKind::ConnectionAborted.into());
-        }
-        if !self.cleaning.load(Ordering::Relaxed) {
-            if (self.host.cancelled)() {
-                return Err(Stop::Cancelled.into());
-            }
-            if (self.host.remaining_ms)() == 0 {
-                return Err(Stop::CallOver.into());
-            }
-        }
-        Ok(())
-    }
-
-    /// Waits until `socket` is ready for `events`.
-    fn wait(&self, socket: &impl AsFd, events: PollFlags) -> io::Result<()> {
-        let idle = Duration::from_millis(self.idle_ms.load(Ordering::Relaxed));
-        let start = Instant::now();
-        loop {
-            self.check()?;
-            let Some(left) = idle.checked_sub(start.elapsed()).filter(|left| !left.is_zero()) else {
-                return Err(Stop::TimedOut(idle).into());
-            };
-            let slice = timespec(left.min(SLICE));
-            match poll(&mut [PollFd::new(socket, events)], Some(&slice)) {
-                Ok(0) | Err(Errno::INTR) => {}
-                Ok(_) => return Ok(()),
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-}
-
-/// Sleeps, but wakes up for the end of the call.
-pub fn pause(host: Host, duration: Duration) -> io::Result<()> {
-    let start = Instant::now();
-    loop {
-        if (host.cancelled)() {
-            return Err(Stop::Cancelled.into());
-        }
-        if (host.remaining_ms)() == 0 {
-            return Err(Stop::CallOver.into());
-        }
-        let Some(left) = duration
-            .checked_sub(start.elapsed())
-            .filter(|left| !left.is_zero())
-        else {
-            return Ok(());
-        };
-        std::thread::sleep(left.min(SLICE));
-    }
-}
+/// After how much silence the system probes a control connection. Firewalls forget one after some minutes.
+const QUIET: Duration = Duration::from_mins(1);
 
 /// Whether a connect that does not wait has begun and goes on by itself.
 fn under_way(error: &io::Error) -> bool {
     let codes = [Errno::INPROGRESS, Errno::INTR].map(Errno::raw_os_error);
     error.raw_os_error().is_some_and(|code| codes.contains(&code))
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn timespec(duration: Duration) -> Timespec {
-    // A slice is far below what the type holds; should it not be, the wait does not happen at all.
-    Timespec::try_from(duration).unwrap_or(Timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    })
 }
 
 /// The addresses of a host name. A literal address needs no name lookup, which a sandbox may lack.
@@ -205,7 +48,7 @@ pub fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
 /// A control or data connection.
 #[derive(Debug)]
 pub struct Stream {
-    socket: TcpStream,
+    socket: Arc<TcpStream>,
     patience: Arc<Patience>,
 }
 
@@ -236,7 +79,7 @@ impl Stream {
         // costs time and nothing else.
         let _ = socket.set_nodelay(true);
         Ok(Self {
-            socket,
+            socket: Arc::new(socket),
             patience: Arc::clone(patience),
         })
     }
@@ -246,10 +89,22 @@ impl Stream {
         self.socket.peer_addr()
     }
 
-    /// A listener on the address that this connection has at our end, for a server that connects back.
-    pub fn listen(&self) -> io::Result<TcpListener> {
+    /// The socket itself, for those who must not keep it open.
+    pub fn socket(&self) -> Weak<TcpStream> {
+        Arc::downgrade(&self.socket)
+    }
+
+    /// Lets the system ask the other end for a sign of life when nothing was said for a minute, so that what
+    /// lies in between does not forget the connection. Not everywhere to be had; then it is left out.
+    pub fn probe(&self) {
+        let _ = SockRef::from(&*self.socket).set_tcp_keepalive(&TcpKeepalive::new().with_time(QUIET));
+    }
+
+    /// A listener on the address that this connection has at our end, for a server that connects back. Port 0
+    /// is any that is free.
+    pub fn listen(&self, port: u16) -> io::Result<TcpListener> {
         let mut local = self.socket.local_addr()?;
-        local.set_port(0);
+        local.set_port(port);
         let listener = TcpListener::bind(local)?;
         listener.set_nonblocking(true)?;
         Ok(listener)
@@ -269,7 +124,7 @@ impl Stream {
                         "Sent away a data connection from {}, which is not the server.",
                         from.ip()
                     );
-                    (self.patience.host.log)(Level::Warn, &message);
+                    self.patience.log(Level::Warn, &message);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.patience.wait(listener, PollFlags::IN)?;
@@ -282,10 +137,11 @@ impl Stream {
 
 impl Read for Stream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.patience.tick()?;
         loop {
-            match self.socket.read(buffer) {
+            match (&*self.socket).read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.patience.wait(&self.socket, PollFlags::IN)?;
+                    self.patience.wait(&*self.socket, PollFlags::IN)?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 done => return done,
@@ -296,10 +152,11 @@ impl Read for Stream {
 
 impl Write for Stream {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.patience.tick()?;
         loop {
-            match self.socket.write(buffer) {
+            match (&*self.socket).write(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.patience.wait(&self.socket, PollFlags::OUT)?;
+                    self.patience.wait(&*self.socket, PollFlags::OUT)?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 done => return done,
@@ -314,7 +171,11 @@ impl Write for Stream {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::time::Instant;
+
     use super::*;
+    use crate::trace::Trace;
 
     const CALM: Host = Host {
         cancelled: || false,
@@ -399,7 +260,7 @@ mod tests {
     #[test]
     fn a_data_connection_is_taken_from_the_server_alone() {
         let (control, _peer) = silence(CALM, Duration::from_secs(10));
-        let listener = control.listen().unwrap();
+        let listener = control.listen(0).unwrap();
         let address = listener.local_addr().unwrap();
         // Every address in 127/8 is this machine, so one of the others plays the stranger.
         let stranger = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
@@ -425,5 +286,63 @@ mod tests {
         ] {
             assert_eq!(resolve(host, 21).unwrap(), [address.parse().unwrap()]);
         }
+    }
+
+    /// NOOPs go out while a transfer stands still, and not before and after it.
+    #[test]
+    fn the_control_connection_is_kept_alive_beside_a_transfer() {
+        let (control, mut server) = silence(CALM, Duration::from_millis(700));
+        let (mut data, _sender) = silence(CALM, Duration::from_millis(700));
+        let patience = Arc::clone(&control.patience);
+        let owed = Arc::new(AtomicU32::new(0));
+        let every = Duration::from_millis(250);
+        patience.keep_alive(control.socket(), every, Arc::clone(&owed), Trace::default());
+        data.patience = Arc::clone(&patience);
+        std::thread::sleep(every);
+        patience.tick().unwrap();
+        assert_eq!(owed.load(Ordering::Relaxed), 0, "nothing is on its way");
+        patience.transfers(true);
+        assert!(matches!(stop(data.read(&mut [0])), Stop::TimedOut(_)));
+        patience.transfers(false);
+        let sent = owed.load(Ordering::Relaxed);
+        assert!((1..=3).contains(&sent), "{sent}");
+        drop(control);
+        let mut wire = String::new();
+        server.read_to_string(&mut wire).unwrap();
+        assert_eq!(wire, "NOOP\r\n".repeat(sent as usize));
+        patience.transfers(true);
+        std::thread::sleep(every);
+        patience.tick().unwrap();
+    }
+
+    /// A byte now and then is a sign of life, but no reply.
+    #[test]
+    fn a_reply_that_drips_is_given_up() {
+        let idle = Duration::from_millis(200);
+        let (mut stream, mut peer) = silence(CALM, idle);
+        let patience = Arc::clone(&stream.patience);
+        let (over, done) = std::sync::mpsc::channel::<()>();
+        let dripping = std::thread::spawn(move || {
+            while done.recv_timeout(Duration::from_millis(50))
+                == Err(std::sync::mpsc::RecvTimeoutError::Timeout)
+            {
+                let _ = peer.write(b"2");
+            }
+        });
+        let start = Instant::now();
+        let read = patience.for_a_reply(|| stream.read_to_end(&mut Vec::new()));
+        assert!(matches!(stop(read), Stop::TimedOut(limit) if limit == idle * 4));
+        assert!(start.elapsed() >= idle * 4);
+        drop(over);
+        dripping.join().unwrap();
+    }
+
+    #[test]
+    fn patience_is_shortened_for_a_while() {
+        let (mut stream, _peer) = silence(CALM, Duration::from_mins(1));
+        let patience = Arc::clone(&stream.patience);
+        let read = patience.within(Duration::from_millis(100), || stream.read(&mut [0]));
+        assert!(matches!(stop(read), Stop::TimedOut(limit) if limit == Duration::from_millis(100)));
+        assert_eq!(patience.idle(), Duration::from_mins(1));
     }
 }

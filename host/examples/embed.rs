@@ -8,11 +8,9 @@ use flowhost::event::Events;
 use flowhost::imports::exchange::{Exchange, Incoming};
 use flowhost::instance::{Instance, RunContext};
 use flowhost::payload::Payload;
-use flowhost::policy::Limits;
 use flowhost::state::spool::Spool;
 use serde_json::json;
 use std::time::Duration;
-use tokio_util::sync::CancellationToken;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -26,12 +24,8 @@ async fn main() -> anyhow::Result<()> {
     let connector = runtime.load(flowhost::FTP_COMPONENT).await?;
 
     // One live connector for one instance within one run.
-    let run = RunContext {
-        run_id: "run-1".to_owned(),
-        events: Events::new(|event| eprintln!("{}", json!(event))),
-        cancel: CancellationToken::new(),
-        limits: Limits::default(),
-    };
+    let events = Events::new(|event| eprintln!("{}", json!(event)));
+    let run = RunContext::new("run-1", events);
     let mut instance = Instance::start(&connector, run).await?;
 
     // The connection settings and the endpoint's options are JSON, described by the connector's schemas.

@@ -1,7 +1,7 @@
 //! A loaded connector: checked against the contract, its endpoints found by type.
 
 use crate::bindings::ConnectorBaseIndices;
-use crate::contract::{CONTRACT_VERSION, Call, Descriptor, Endpoint, Error, Summary};
+use crate::contract::{CONTRACT_VERSION, Call, Descriptor, Endpoint, Error, LogLevel, Summary};
 use crate::engine::Runtime;
 use crate::event::Events;
 use crate::imports::State;
@@ -140,7 +140,12 @@ impl Connector {
 
         // Nothing is granted: a connector must be able to say what it is without any permission.
         let events = Events::none();
-        let context = Context::new(String::new(), events.clone(), CancellationToken::new());
+        let context = Context::new(
+            String::new(),
+            events.clone(),
+            LogLevel::Error,
+            CancellationToken::new(),
+        );
         let limits = Limits::default();
         let mut store = Store::new(&runtime.engine, State::new(context, Reach::none(events), &limits));
         store.limiter(|state| &mut state.memory);

@@ -36,6 +36,27 @@ impl ErrorKind {
     }
 }
 
+impl LogLevel {
+    /// The level's name as the contract writes it, for example `warn`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Trace => "trace",
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
+
+    /// Whether a line of this level is kept where `threshold` is the quietest that is.
+    #[must_use]
+    pub fn reaches(self, threshold: Self) -> bool {
+        // The contract lists the levels from the quietest to the loudest.
+        self as u8 >= threshold as u8
+    }
+}
+
 impl Error {
     /// An error of the host's own side of the exchange: nothing was done, and trying again does not help.
     #[must_use]

@@ -79,6 +79,20 @@ pub enum Event {
         /// The remote system's code.
         code: Option<String>,
     },
+    /// A payload that the flow has accepted has a problem that does not undo its delivery: its original could
+    /// not be moved, say. The payload goes on, and the run ends as failed.
+    PayloadProblem {
+        /// The step's id.
+        step: String,
+        /// The payload's name or id.
+        payload: String,
+        /// The error's kind as the contract names it.
+        kind: String,
+        /// What went wrong.
+        message: String,
+        /// The remote system's code.
+        code: Option<String>,
+    },
     /// Something is tried again after a pause.
     Retry {
         /// The step's id.
@@ -111,7 +125,7 @@ pub enum Event {
         bytes: u64,
         /// Things that were skipped.
         skipped: u64,
-        /// Payloads that failed.
+        /// Payloads that failed, and problems with payloads that did not.
         failed: u64,
     },
     /// The last event of every run.
@@ -124,7 +138,7 @@ pub enum Event {
         bytes: u64,
         /// Things that were skipped.
         skipped: u64,
-        /// Payloads and steps that failed.
+        /// Payloads and steps that failed, and problems with payloads that did not.
         failed: u64,
         /// Identifies the run.
         run: String,

@@ -1,6 +1,7 @@
 //! Why a call of a connector did not end well. The cases stay apart in every report.
 
-use crate::contract::{Error, Retry};
+use crate::contract::{Error, ErrorKind, Retry};
+use crate::policy::PlanRefused;
 use std::time::Duration;
 
 /// A failed call.
@@ -18,6 +19,9 @@ pub enum Failure {
     /// The run was cancelled and the connector did not end in the grace period.
     #[error("cancelled")]
     Cancelled,
+    /// The host's policy does not grant what the connector asks for.
+    #[error(transparent)]
+    Refused(#[from] PlanRefused),
     /// The host itself failed.
     #[error("{0:#}")]
     Host(#[source] anyhow::Error),
@@ -29,7 +33,9 @@ impl Failure {
     pub fn retry(&self) -> &Retry {
         match self {
             Self::Connector(error) => &error.retry,
-            Self::Trap(_) | Self::TimeOut(_) | Self::Cancelled | Self::Host(_) => &Retry::Never,
+            Self::Trap(_) | Self::TimeOut(_) | Self::Cancelled | Self::Refused(_) | Self::Host(_) => {
+                &Retry::Never
+            }
         }
     }
 
@@ -41,6 +47,7 @@ impl Failure {
             Self::Trap(_) => "trap",
             Self::TimeOut(_) => "time-out",
             Self::Cancelled => "cancelled",
+            Self::Refused(_) => ErrorKind::DeniedByHost.name(),
             Self::Host(_) => "host",
         }
     }

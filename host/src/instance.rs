@@ -4,7 +4,7 @@
 
 use crate::bindings::ConnectorBase;
 use crate::component::{Connector, EndpointFunc};
-use crate::contract::{Call, CheckStep, Egress, Error, Summary};
+use crate::contract::{Call, CheckStep, Egress, Error, LogLevel, Summary};
 use crate::engine::plain;
 use crate::event::Events;
 use crate::failure::Failure;
@@ -12,6 +12,8 @@ use crate::imports::State;
 use crate::imports::context::Context;
 use crate::imports::exchange::{DeskLimits, Exchange};
 use crate::policy::{Limits, Reach};
+use sha2::{Digest as _, Sha256};
+use std::collections::HashSet;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -34,10 +36,26 @@ pub struct RunContext {
     pub run_id: String,
     /// Where its events go.
     pub events: Events,
+    /// The quietest log lines that become events. At `trace` the FTP connector tells its dialogue with the server.
+    pub log_threshold: LogLevel,
     /// Cancelled when the run shall end.
     pub cancel: CancellationToken,
     /// How much it may use.
     pub limits: Limits,
+}
+
+impl RunContext {
+    /// A run with the usual limits, without the dialogue, that nobody cancels.
+    #[must_use]
+    pub fn new(run_id: impl Into<String>, events: Events) -> Self {
+        Self {
+            run_id: run_id.into(),
+            events,
+            log_threshold: LogLevel::Debug,
+            cancel: CancellationToken::new(),
+            limits: Limits::default(),
+        }
+    }
 }
 
 /// A live connector.
@@ -45,6 +63,8 @@ pub struct Instance {
     connector: Arc<Connector>,
     run: RunContext,
     reach: Reach,
+    /// Calls whose plan is granted in full: their next tries need not ask again.
+    granted: HashSet<Fingerprint>,
     /// Gone after a trap or a time-out: nothing of it may be used again.
     live: Option<Live>,
 }
@@ -55,6 +75,15 @@ struct Live {
     base: ConnectorBase,
 }
 
+/// One call of one of the connector's functions.
+#[derive(Clone, Copy)]
+struct Turn<'a> {
+    /// What its events name as their step.
+    step: &'a str,
+    attempt: u32,
+    limit: Duration,
+}
+
 impl Instance {
     /// Instantiates the connector. It can reach nothing yet.
     ///
@@ -62,7 +91,12 @@ impl Instance {
     /// When its start traps.
     pub async fn start(connector: &Arc<Connector>, run: RunContext) -> Result<Self, Failure> {
         let reach = Reach::none(run.events.clone());
-        let context = Context::new(run.run_id.clone(), run.events.clone(), run.cancel.child_token());
+        let context = Context::new(
+            run.run_id.clone(),
+            run.events.clone(),
+            run.log_threshold,
+            run.cancel.child_token(),
+        );
         let state = State::new(context, reach.clone(), &run.limits);
         let mut store = Store::new(&connector.runtime.engine, state);
         store.limiter(|state| &mut state.memory);
@@ -85,6 +119,7 @@ impl Instance {
             connector: Arc::clone(connector),
             run,
             reach,
+            granted: HashSet::new(),
             live,
         })
     }
@@ -101,44 +136,50 @@ impl Instance {
     /// # Errors
     /// The connector's `invalid-settings`, or any failure of the call.
     pub async fn plan(&mut self, endpoint: Option<&str>, call: &Call) -> Result<Vec<Egress>, Failure> {
-        let cancel = self.run.cancel.clone();
-        let live = self.prepare("plan", 1, PLAN_LIMIT)?;
-        let ending = live.store.data().context.cancel.clone();
-        let answer = {
-            let called = live
-                .base
-                .flow_connector_connector()
-                .call_plan(&mut live.store, endpoint, call);
-            guard(called, PLAN_LIMIT, &cancel, &ending).await
+        let turn = Turn {
+            step: "plan",
+            attempt: 1,
+            limit: PLAN_LIMIT,
         };
-        self.finish(answer)
+        self.make(turn, &mut None, async |live| {
+            let connector = live.base.flow_connector_connector();
+            connector.call_plan(&mut live.store, endpoint, call).await
+        })
+        .await
     }
 
-    /// Lets the connector connect and sign in, and tell what it found.
+    /// Lets the connector connect and sign in, and tell what it found. With `probe_write` it may also try what only
+    /// writing can tell; it leaves nothing behind.
     ///
     /// # Errors
     /// The connector's error, or any failure of the call.
-    pub async fn check(&mut self, connection: &str, limit: Duration) -> Result<Vec<CheckStep>, Failure> {
+    pub async fn check(
+        &mut self,
+        connection: &str,
+        probe_write: bool,
+        limit: Duration,
+    ) -> Result<Vec<CheckStep>, Failure> {
         let call = Call {
             connection: connection.to_owned(),
             options: "{}".to_owned(),
         };
         let plan = self.plan(None, &call).await?;
-        self.reach.grant(&plan).await;
-        let cancel = self.run.cancel.clone();
-        let live = self.prepare("check", 1, limit)?;
-        let ending = live.store.data().context.cancel.clone();
-        let answer = {
-            let called = live
-                .base
-                .flow_connector_connector()
-                .call_check(&mut live.store, &call.connection);
-            guard(called, limit, &cancel, &ending).await
+        self.reach.grant(&plan).await?;
+        let turn = Turn {
+            step: "check",
+            attempt: 1,
+            limit,
         };
-        self.finish(answer)
+        self.make(turn, &mut None, async |live| {
+            let connector = live.base.flow_connector_connector();
+            connector
+                .call_check(&mut live.store, &call.connection, probe_write)
+                .await
+        })
+        .await
     }
 
-    /// Calls an endpoint. First its `plan` is asked, and what it wants to reach is granted.
+    /// Calls an endpoint. Before the first of several tries its `plan` is asked, and what it wants to reach is granted.
     ///
     /// The exchange comes back with what happened, also when the call failed.
     pub async fn call(
@@ -150,75 +191,89 @@ impl Instance {
         limit: Duration,
         exchange: Exchange,
     ) -> (Exchange, Result<Summary, Failure>) {
-        match self.plan(Some(endpoint), call).await {
-            Ok(plan) => self.reach.grant(&plan).await,
-            Err(failure) => return (exchange, Err(failure)),
-        }
-        let (exchange, answer) = self
-            .call_endpoint(step, endpoint, call, attempt, limit, exchange)
-            .await;
-        (exchange, self.finish(answer))
+        let spool = Arc::clone(&exchange.spool);
+        let turn = Turn { step, attempt, limit };
+        let mut exchange = Some(exchange);
+        let answer = self.call_endpoint(turn, endpoint, call, &mut exchange).await;
+        (exchange.unwrap_or_else(|| Exchange::new(spool, [])), answer)
     }
 
     async fn call_endpoint(
         &mut self,
-        step: &str,
+        turn: Turn<'_>,
         endpoint: &str,
         call: &Call,
-        attempt: u32,
-        limit: Duration,
-        exchange: Exchange,
-    ) -> (Exchange, Result<Result<Summary, Error>, Failure>) {
-        let Some(index) = self.connector.endpoints.get(endpoint).copied() else {
+        exchange: &mut Option<Exchange>,
+    ) -> Result<Summary, Failure> {
+        self.grant(endpoint, call).await?;
+        let function = self.endpoint(endpoint)?;
+        self.make(turn, exchange, async |live| {
+            let (answer,) = function.call_async(&mut live.store, (call.clone(),)).await?;
+            Ok(answer)
+        })
+        .await
+    }
+
+    /// Grants what a call plans to reach, unless that was done for an earlier try.
+    async fn grant(&mut self, endpoint: &str, call: &Call) -> Result<(), Failure> {
+        let fingerprint = fingerprint(endpoint, call);
+        if self.granted.contains(&fingerprint) {
+            return Ok(());
+        }
+        let plan = self.plan(Some(endpoint), call).await?;
+        // With a name that has no address yet, the next try asks again.
+        if self.reach.grant(&plan).await? {
+            self.granted.insert(fingerprint);
+        }
+        Ok(())
+    }
+
+    fn endpoint(&mut self, name: &str) -> Result<EndpointFunc, Failure> {
+        let Some(index) = self.connector.endpoints.get(name).copied() else {
             let known: Vec<&str> = self.connector.endpoints.keys().map(String::as_str).collect();
-            let error = anyhow::anyhow!(
-                "the connector has no endpoint {endpoint:?}; it has {}",
+            return Err(Failure::Host(anyhow::anyhow!(
+                "the connector has no endpoint {name:?}; it has {}",
                 known.join(", ")
-            );
-            return (exchange, Err(Failure::Host(error)));
+            )));
         };
+        let live = self.live.as_mut().ok_or_else(ended)?;
+        live.component
+            .get_typed_func(&mut live.store, index)
+            .map_err(|error| Failure::Host(plain(error)))
+    }
+
+    /// Makes one call within its limits. The exchange is at the desk meanwhile, and comes back whatever happens.
+    async fn make<T>(
+        &mut self,
+        turn: Turn<'_>,
+        exchange: &mut Option<Exchange>,
+        call: impl AsyncFnOnce(&mut Live) -> wasmtime::Result<Result<T, Error>>,
+    ) -> Result<T, Failure> {
+        let cancel = self.run.cancel.clone();
         let limits = DeskLimits {
             payloads: self.run.limits.payloads,
             metadata: self.run.limits.metadata,
         };
-        let spool = Arc::clone(&exchange.spool);
-        let cancel = self.run.cancel.clone();
-        let live = match self.prepare(step, attempt, limit) {
-            Ok(live) => live,
-            Err(failure) => return (exchange, Err(failure)),
-        };
-        let function: EndpointFunc = match live.component.get_typed_func(&mut live.store, index) {
-            Ok(function) => function,
-            Err(error) => return (exchange, Err(Failure::Host(plain(error)))),
-        };
+        let live = self.prepare(turn)?;
         let state = live.store.data_mut();
-        state.desk.limits = limits;
-        state.desk.exchange = Some(exchange);
         let ending = state.context.cancel.clone();
-        let answer = {
-            let called = async {
-                let (answer,) = function.call_async(&mut live.store, (call.clone(),)).await?;
-                Ok(answer)
-            };
-            guard(called, limit, &cancel, &ending).await
-        };
-        let exchange = live.store.data_mut().desk.close();
-        (exchange.unwrap_or_else(|| Exchange::new(spool, [])), answer)
+        state.desk.limits = limits;
+        state.desk.exchange = exchange.take();
+        let answer = guard(call(live), turn.limit, &cancel, &ending).await;
+        *exchange = live.store.data_mut().desk.close();
+        self.finish(answer)
     }
 
     /// Sets the context of the next call.
-    fn prepare(&mut self, step: &str, attempt: u32, limit: Duration) -> Result<&mut Live, Failure> {
+    fn prepare(&mut self, turn: Turn<'_>) -> Result<&mut Live, Failure> {
         if self.run.cancel.is_cancelled() {
             return Err(Failure::Cancelled);
         }
-        let Some(live) = &mut self.live else {
-            let error = anyhow::anyhow!("the connector's instance ended with an earlier trap or time-out");
-            return Err(Failure::Host(error));
-        };
+        let live = self.live.as_mut().ok_or_else(ended)?;
         let context = &mut live.store.data_mut().context;
-        step.clone_into(&mut context.step);
-        context.attempt = attempt;
-        context.deadline = Instant::now() + limit;
+        turn.step.clone_into(&mut context.step);
+        context.attempt = turn.attempt;
+        context.deadline = Instant::now() + turn.limit;
         context.cancel = self.run.cancel.child_token();
         Ok(live)
     }
@@ -243,6 +298,23 @@ impl Instance {
             }
         }
     }
+}
+
+fn ended() -> Failure {
+    let error = anyhow::anyhow!("the connector's instance ended with an earlier trap or time-out");
+    Failure::Host(error)
+}
+
+/// Stands for an endpoint with its call: settings hold secrets, which are not to be kept for a comparison.
+type Fingerprint = [u8; 32];
+
+fn fingerprint(endpoint: &str, call: &Call) -> Fingerprint {
+    let mut hash = Sha256::new();
+    for part in [endpoint, &call.connection, &call.options] {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize().into()
 }
 
 /// Runs a call under its time limit and the run's cancellation. Both first ask the guest to stop (`ending`), and

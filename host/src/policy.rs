@@ -1,7 +1,9 @@
 //! Who may be reached, and how much may be used.
 //!
 //! A connector reaches what its `plan` asked for, and nothing else: names are resolved by the host once and
-//! pinned, connections go to those addresses and ports only, and listening needs a plan of its own.
+//! pinned, connections go to those addresses and ports only, and listening needs a plan of its own. A plan may
+//! ask for any address (`*`), for data connections that a server sends elsewhere: that is granted for secondary
+//! connections only.
 
 use crate::contract::{Direction, Egress};
 use crate::event::{Event, Events};
@@ -50,6 +52,33 @@ impl Limits {
     }
 }
 
+/// The host of a plan that stands for any address: who it will be, only the server tells.
+const ANY: &str = "*";
+
+/// A plan that the policy does not grant.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the connector's plan is refused: it asks for any address (`*`) as the first connection ({reason}); that is \
+     granted only for secondary ones, such as FTP's data connections"
+)]
+pub struct PlanRefused {
+    /// What the plan says it is for.
+    reason: String,
+}
+
+/// Whether a plan may be granted at all, wherever its names lead.
+pub(crate) fn grantable(plan: &[Egress]) -> Result<(), PlanRefused> {
+    let mut primary = plan
+        .iter()
+        .filter(|egress| egress.host == ANY && !egress.secondary);
+    match primary.next() {
+        Some(egress) => Err(PlanRefused {
+            reason: egress.reason.clone(),
+        }),
+        None => Ok(()),
+    }
+}
+
 /// What a name lookup gives.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Lookup {
@@ -77,7 +106,8 @@ struct Granted {
 
 #[derive(PartialEq, Eq, Hash)]
 struct Rule {
-    address: IpAddr,
+    /// None: any.
+    address: Option<IpAddr>,
     first_port: u16,
     last_port: u16,
     accept: bool,
@@ -85,8 +115,22 @@ struct Rule {
 }
 
 impl Rule {
+    fn new(egress: &Egress, address: Option<IpAddr>) -> Self {
+        Self {
+            address,
+            first_port: egress.first_port,
+            last_port: egress.last_port,
+            accept: egress.direction == Direction::Accept,
+            secondary: egress.secondary,
+        }
+    }
+
+    fn is_for(&self, address: IpAddr) -> bool {
+        self.address.is_none_or(|own| own == address)
+    }
+
     fn covers(&self, address: SocketAddr) -> bool {
-        self.address == address.ip() && (self.first_port..=self.last_port).contains(&address.port())
+        self.is_for(address.ip()) && (self.first_port..=self.last_port).contains(&address.port())
     }
 }
 
@@ -106,32 +150,34 @@ impl Reach {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds what a plan asks for. A name that was resolved before keeps its addresses.
-    pub(crate) async fn grant(&self, plan: &[Egress]) {
+    /// Adds what a plan asks for, all of it or nothing, and gives whether all its names have addresses. A name
+    /// that was resolved before keeps its addresses.
+    ///
+    /// # Errors
+    /// When the plan asks for more than any plan is granted.
+    pub(crate) async fn grant(&self, plan: &[Egress]) -> Result<bool, PlanRefused> {
+        grantable(plan)?;
+        let mut whole = true;
         for egress in plan {
+            if egress.host == ANY {
+                self.granted().rules.insert(Rule::new(egress, None));
+                continue;
+            }
             let name = normalize(&egress.host);
             let pinned = self.granted().names.get(&name).cloned();
-            let addresses = match pinned {
+            let addresses = match pinned.filter(|addresses| !addresses.is_empty()) {
                 Some(addresses) => addresses,
                 None => resolve(&name).await,
             };
             let mut granted = self.granted();
             for address in &addresses {
-                granted.rules.insert(Rule {
-                    address: *address,
-                    first_port: egress.first_port,
-                    last_port: egress.last_port,
-                    accept: egress.direction == Direction::Accept,
-                    secondary: egress.secondary,
-                });
+                granted.rules.insert(Rule::new(egress, Some(*address)));
             }
             // A name that did not resolve is not pinned: the next call may find it.
-            if addresses.is_empty() {
-                granted.names.entry(name).or_default();
-            } else {
-                granted.names.insert(name, addresses);
-            }
+            whole &= !addresses.is_empty();
+            granted.names.insert(name, addresses);
         }
+        Ok(whole)
     }
 
     pub(crate) fn lookup(&self, name: &str) -> Lookup {
@@ -154,10 +200,7 @@ impl Reach {
             // needed to listen.
             SocketAddrUse::TcpBind => address.port() == 0 || granted.may_listen(address.port()),
             SocketAddrUse::TcpListen => granted.may_listen(address.port()),
-            SocketAddrUse::TcpAccept => granted
-                .rules
-                .iter()
-                .any(|rule| rule.accept && rule.address == address.ip()),
+            SocketAddrUse::TcpAccept => granted.may_accept(address.ip()),
             SocketAddrUse::TcpConnect => granted.may_connect(address),
             _ => false,
         };
@@ -175,6 +218,12 @@ impl Granted {
             .any(|rule| rule.accept && (port == 0 || (rule.first_port..=rule.last_port).contains(&port)))
     }
 
+    /// Whoever calls may come from any address only where somebody was called before.
+    fn may_accept(&self, address: IpAddr) -> bool {
+        let mut rules = self.rules.iter().filter(|rule| rule.accept);
+        rules.any(|rule| rule.is_for(address) && (rule.address.is_some() || !self.primary.is_empty()))
+    }
+
     fn may_connect(&mut self, address: SocketAddr) -> bool {
         let mut covering = self
             .rules
@@ -184,7 +233,10 @@ impl Granted {
             self.primary.insert(address.ip());
             return true;
         }
-        covering.any(|rule| self.primary.contains(&rule.address))
+        covering.any(|rule| match rule.address {
+            Some(address) => self.primary.contains(&address),
+            None => !self.primary.is_empty(),
+        })
     }
 
     fn refuse(&mut self, what: &str) {
@@ -241,7 +293,8 @@ mod tests {
         assert!(!reach.permits(address("192.0.2.1:21"), SocketAddrUse::TcpConnect));
         reach
             .grant(&[egress("192.0.2.1", 21, 21, Direction::Connect, false)])
-            .await;
+            .await
+            .expect("granted");
         assert!(reach.permits(address("192.0.2.1:21"), SocketAddrUse::TcpConnect));
         assert!(!reach.permits(address("192.0.2.1:22"), SocketAddrUse::TcpConnect));
         assert!(!reach.permits(address("192.0.2.2:21"), SocketAddrUse::TcpConnect));
@@ -255,7 +308,8 @@ mod tests {
                 egress("192.0.2.1", 21, 21, Direction::Connect, false),
                 egress("192.0.2.1", 1, 65535, Direction::Connect, true),
             ])
-            .await;
+            .await
+            .expect("granted");
         assert!(!reach.permits(address("192.0.2.1:40000"), SocketAddrUse::TcpConnect));
         assert!(reach.permits(address("192.0.2.1:21"), SocketAddrUse::TcpConnect));
         assert!(reach.permits(address("192.0.2.1:40000"), SocketAddrUse::TcpConnect));
@@ -268,10 +322,56 @@ mod tests {
         assert!(!reach.permits(address("0.0.0.0:40000"), SocketAddrUse::TcpListen));
         reach
             .grant(&[egress("192.0.2.1", 1024, 65535, Direction::Accept, true)])
-            .await;
+            .await
+            .expect("granted");
         assert!(reach.permits(address("0.0.0.0:40000"), SocketAddrUse::TcpListen));
         assert!(reach.permits(address("192.0.2.1:20"), SocketAddrUse::TcpAccept));
         assert!(!reach.permits(address("192.0.2.9:20"), SocketAddrUse::TcpAccept));
+    }
+
+    #[tokio::test]
+    async fn any_address_is_granted_for_the_stated_ports_after_a_first_connection() {
+        let reach = Reach::none(Events::none());
+        reach
+            .grant(&[
+                egress("192.0.2.1", 21, 21, Direction::Connect, false),
+                egress("*", 1024, 65535, Direction::Connect, true),
+            ])
+            .await
+            .expect("granted");
+        let elsewhere = address("198.51.100.7:40000");
+        assert!(!reach.permits(elsewhere, SocketAddrUse::TcpConnect));
+        assert!(reach.permits(address("192.0.2.1:21"), SocketAddrUse::TcpConnect));
+        assert!(reach.permits(elsewhere, SocketAddrUse::TcpConnect));
+        assert!(!reach.permits(address("198.51.100.7:80"), SocketAddrUse::TcpConnect));
+        assert!(!reach.permits(elsewhere, SocketAddrUse::TcpAccept));
+        assert_eq!(reach.lookup("*"), Lookup::Denied);
+    }
+
+    #[tokio::test]
+    async fn any_address_as_the_first_connection_is_refused_and_nothing_is_granted() {
+        let reach = Reach::none(Events::none());
+        let refused = reach
+            .grant(&[
+                egress("192.0.2.1", 21, 21, Direction::Connect, false),
+                egress("*", 21, 21, Direction::Connect, false),
+            ])
+            .await
+            .expect_err("refused");
+        assert!(refused.to_string().contains("any address (`*`)"), "{refused}");
+        assert!(!reach.permits(address("192.0.2.1:21"), SocketAddrUse::TcpConnect));
+    }
+
+    #[tokio::test]
+    async fn a_name_without_an_address_is_asked_for_again() {
+        let reach = Reach::none(Events::none());
+        // Longer than DNS allows, so that nobody is asked.
+        let name = "x".repeat(64);
+        let plan = [egress(&name, 21, 21, Direction::Connect, false)];
+        assert!(!reach.grant(&plan).await.expect("granted"));
+        assert_eq!(reach.lookup(&name), Lookup::Unknown);
+        let plan = [egress("192.0.2.1", 21, 21, Direction::Connect, false)];
+        assert!(reach.grant(&plan).await.expect("granted"));
     }
 
     #[tokio::test]
@@ -279,7 +379,8 @@ mod tests {
         let reach = Reach::none(Events::none());
         reach
             .grant(&[egress("192.0.2.1", 1, 65535, Direction::Connect, false)])
-            .await;
+            .await
+            .expect("granted");
         assert!(!reach.permits(address("192.0.2.1:0"), SocketAddrUse::UdpBind));
     }
 
@@ -293,7 +394,8 @@ mod tests {
         assert_eq!(*told.lock().expect("not poisoned"), 1);
         reach
             .grant(&[egress("127.0.0.1", 21, 21, Direction::Connect, false)])
-            .await;
+            .await
+            .expect("granted");
         assert_eq!(
             reach.lookup("127.0.0.1"),
             Lookup::Addresses(vec![address("127.0.0.1:1").ip()])

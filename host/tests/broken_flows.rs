@@ -18,7 +18,7 @@ fn each_broken_flow_is_explained_in_one_message_with_line_and_field() {
         .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
         .collect();
     flows.sort();
-    assert_eq!(flows.len(), 10);
+    assert_eq!(flows.len(), 11);
     for flow in flows {
         let name = flow.file_name().expect("a name").to_string_lossy().into_owned();
         let checked = Command::new(env!("CARGO_BIN_EXE_flowhost"))

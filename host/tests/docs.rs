@@ -83,6 +83,14 @@ fn values(property: &Value) -> String {
             .collect::<Vec<_>>()
             .join(", ");
     }
+    if let Some(types) = property["type"].as_array() {
+        let alternatives = types.iter().filter(|name| *name != "null").map(|name| {
+            let mut one = property.clone();
+            one["type"] = name.clone();
+            values(&one)
+        });
+        return alternatives.collect::<Vec<_>>().join(" or ");
+    }
     match property["type"].as_str() {
         Some("object") => {
             let names = property["properties"].as_object().map(|members| {

@@ -12,12 +12,12 @@ use crate::{process, wasm};
 /// The whole workspace, as `cargo test --workspace` selects it, and not `-p flowhost`: cargo unifies features
 /// over what is selected, and another selection would compile wasmtime a second time. Without xtask, which
 /// is running and adds no feature to anything.
-const SELECTION: [&str; 5] = ["--release", "--workspace", "--exclude", "xtask", "--bins"];
+pub const PACKAGES: [&str; 4] = ["--release", "--workspace", "--exclude", "xtask"];
 
 pub fn run(workspace: &Workspace) -> Result<()> {
     component(workspace)?;
     process::say("flowhost");
-    process::run(workspace.cargo().arg("build").args(SELECTION))
+    process::run(workspace.cargo().arg("build").args(PACKAGES).arg("--bins"))
 }
 
 /// Builds the connector and leaves it in dist/.

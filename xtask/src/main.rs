@@ -1,11 +1,12 @@
 //! `cargo xtask …`: everything that is more than one cargo command.
 //!
-//! One file per command; `wasm/` finds the compiler for the component, `servers/` the FTP servers of the
-//! tests, `apt` reads Debian's packages without installing any, `process` runs other programs.
+//! One file per command; `wasm/` finds the compiler for the component, `fuzz/` stands in for the compiler of the
+//! fuzz targets, `servers/` gets the FTP servers of the tests, `apt` reads Debian's packages without installing any, `process` runs other programs.
 
 mod apt;
 mod build;
 mod demo;
+mod fuzz;
 mod lint;
 mod process;
 mod servers;
@@ -50,6 +51,11 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Fuzz listings, replies, commands and templates under libFuzzer (needs a C++ compiler)
+    ///
+    /// Each target runs on its seeds and on what earlier runs found worth keeping (target/fuzz/corpus). A finding
+    /// fails the command, which then tells where the reproducer is and how to run it again.
+    Fuzz(fuzz::Options),
     /// Check format, lints, docs and dependencies (licences, sources, bans, advisories)
     Lint,
     /// Get the FTP servers of the tests into target/servers; none is installed on the machine
@@ -59,8 +65,12 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    match run(arguments.command) {
+    let done = if fuzz::instrument::is_meant() {
+        fuzz::instrument::run()
+    } else {
+        run(Arguments::parse().command)
+    };
+    match done {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -75,6 +85,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Build => build::run(&workspace)?,
         Command::Demo { arguments } => return demo::run(&workspace, &arguments),
         Command::Test { arguments } => test::run(&workspace, &arguments)?,
+        Command::Fuzz(options) => fuzz::run(&workspace, &options)?,
         Command::Lint => lint::run(&workspace)?,
         Command::Servers => servers::run(&workspace)?,
         Command::Toolchain => println!("{}", wasm::toolchain(&workspace)?),

@@ -104,7 +104,7 @@ fn last_words(output: &Output) -> String {
 }
 
 /// The end of a program's complaint: enough to act on, short enough for one message.
-fn tail(text: &str) -> String {
+pub fn tail(text: &str) -> String {
     const LINES: usize = 8;
     let lines: Vec<&str> = text
         .lines()

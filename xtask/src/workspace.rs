@@ -40,11 +40,16 @@ impl Workspace {
     }
 
     pub fn flowhost(&self) -> PathBuf {
+        self.program("flowhost")
+    }
+
+    /// A program of the release build.
+    pub fn program(&self, name: &str) -> PathBuf {
         let target = env::var_os("CARGO_TARGET_DIR")
             .map_or_else(|| self.root.join("target"), |path| self.root.join(path));
         target
             .join("release")
-            .join(format!("flowhost{}", env::consts::EXE_SUFFIX))
+            .join(format!("{name}{}", env::consts::EXE_SUFFIX))
     }
 
     /// Cargo, run in the workspace's root as a person would run it from a shell.

@@ -1,18 +1,19 @@
 //! `flowhost check`.
 
-use super::{WRONG, exit, output, run::variable, runtime};
+use super::run::{Trace, variable};
+use super::{WRONG, exit, output, runtime};
 use flowhost::contract::{CheckStatus, CheckStep};
-use flowhost::event::Events;
+use flowhost::event::{Event, Events};
 use flowhost::failure::Failure;
+use flowhost::flow::redact::redacted;
+use flowhost::flow::template::texts;
 use flowhost::flow::{self, Configured, Flow, LoadOptions};
 use flowhost::instance::{Instance, RunContext};
-use flowhost::policy::Limits;
 use secrecy::ExposeSecret as _;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
-use tokio_util::sync::CancellationToken;
 
 /// A check only connects and signs in.
 const CHECK_LIMIT: Duration = Duration::from_mins(2);
@@ -25,7 +26,13 @@ pub(super) struct Args {
     /// Only check the files; connect to nothing.
     #[arg(long)]
     offline: bool,
-    /// Print one JSON object a line: `problem`, `check-step`, and at the end `check-finished`.
+    /// Also try what only writing can tell; leaves nothing behind.
+    #[arg(long, conflicts_with = "offline")]
+    probe_write: bool,
+    #[command(flatten)]
+    pub(super) trace: Trace,
+    /// Print one JSON object a line: `problem`, `check-step`, `log` with --trace-ftp, and at the end
+    /// `check-finished`.
     #[arg(long)]
     json: bool,
     /// Give one of the flow's `variables` another value; may be repeated.
@@ -80,7 +87,7 @@ pub(super) async fn check(args: Args) -> anyhow::Result<ExitCode> {
 
 /// Tests one instance's connection, tells what was found, and whether it was good.
 async fn connection(args: &Args, path: &Path, flow: &Flow, name: &str, instance: &Configured) -> bool {
-    let steps = match ask(instance).await {
+    let steps = match ask(args, flow, name, instance).await {
         Ok(steps) => steps,
         Err(failure) => {
             let message = failure.to_string();
@@ -102,7 +109,7 @@ async fn connection(args: &Args, path: &Path, flow: &Flow, name: &str, instance:
         if args.json {
             let file = path.display().to_string();
             let line = json!({"event": "check-step", "flow": file, "instance": name, "name": step.name,
-                "status": status, "message": message});
+                "status": status, "message": message, "details": details(step, flow)});
             output::line(&line.to_string());
         } else {
             output::line(&format!("  {name}: {}: {status}: {message}", step.name));
@@ -111,15 +118,48 @@ async fn connection(args: &Args, path: &Path, flow: &Flow, name: &str, instance:
     !steps.iter().any(|step| step.status == CheckStatus::Failed)
 }
 
-async fn ask(instance: &Configured) -> Result<Vec<CheckStep>, Failure> {
+/// What a step says for programs, as JSON and without secrets.
+fn details(step: &CheckStep, flow: &Flow) -> Option<Value> {
+    let mut details: Value = serde_json::from_str(step.details.as_deref()?).ok()?;
+    for (pointer, text) in texts(&details.clone()) {
+        if let Some(place) = details.pointer_mut(&pointer) {
+            *place = flow.redactor.redact(text).into();
+        }
+    }
+    Some(details)
+}
+
+async fn ask(args: &Args, flow: &Flow, name: &str, instance: &Configured) -> Result<Vec<CheckStep>, Failure> {
     let run = RunContext {
-        run_id: "check".to_owned(),
-        events: Events::none(),
-        cancel: CancellationToken::new(),
-        limits: Limits::default(),
+        log_threshold: args.trace.log_threshold(),
+        ..RunContext::new("check", redacted(&traced(name, args.json), &flow.redactor))
     };
     Instance::start(&instance.connector, run)
         .await?
-        .check(instance.connection.expose_secret(), CHECK_LIMIT)
+        .check(instance.connection.expose_secret(), args.probe_write, CHECK_LIMIT)
         .await
+}
+
+/// Of what a connector tells during a check, only the dialogue is shown; it is named for the instance.
+fn traced(name: &str, json: bool) -> Events {
+    let show = if json {
+        output::json()
+    } else {
+        Events::new(output::trace)
+    };
+    let name = name.to_owned();
+    Events::new(move |event| {
+        if let Event::Log {
+            level: "trace",
+            message,
+            ..
+        } = event
+        {
+            show.send(&Event::Log {
+                step: name.clone(),
+                level: "trace",
+                message: message.clone(),
+            });
+        }
+    })
 }

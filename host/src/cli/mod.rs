@@ -99,3 +99,48 @@ fn exit(all_well: bool) -> ExitCode {
         ExitCode::from(FAILED)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+    use flowhost::contract::LogLevel;
+
+    fn parsed(arguments: &[&str]) -> Result<Command, clap::error::ErrorKind> {
+        Cli::try_parse_from([&["flowhost"], arguments].concat())
+            .map(|cli| cli.command)
+            .map_err(|error| error.kind())
+    }
+
+    #[test]
+    fn the_arguments_are_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_dialogue_is_told_only_when_asked_for() {
+        let threshold = |arguments: &[&str]| match parsed(arguments) {
+            Ok(Command::Run(args)) => args.trace.log_threshold(),
+            Ok(Command::Check(args)) => args.trace.log_threshold(),
+            other => panic!("{other:?}"),
+        };
+        for command in ["run", "check"] {
+            assert_eq!(threshold(&[command, "f.yaml"]), LogLevel::Debug);
+            assert_eq!(threshold(&[command, "f.yaml", "--trace-ftp"]), LogLevel::Trace);
+            assert_eq!(
+                threshold(&[command, "--json", "--trace-ftp", "f.yaml"]),
+                LogLevel::Trace
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_is_probed_without_a_connection() {
+        assert!(parsed(&["check", "--probe-write", "f.yaml"]).is_ok());
+        let refused = parsed(&["check", "--probe-write", "--offline", "f.yaml"]);
+        assert_eq!(
+            refused.expect_err("they exclude each other"),
+            clap::error::ErrorKind::ArgumentConflict
+        );
+    }
+}

@@ -3,6 +3,7 @@
 use flowhost::event::{Event, Events};
 use flowhost::flow::{Problem, Problems};
 use indicatif::{HumanBytes, HumanDuration, MultiProgress, ProgressBar, ProgressStyle};
+use jiff::Zoned;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::io::{IsTerminal as _, Write as _, stderr, stdout};
@@ -43,10 +44,19 @@ pub(super) fn json() -> Events {
     })
 }
 
+/// A line of a connector's dialogue, which comes only where it was asked for: for people on standard error, so that
+/// standard output stays what it is without.
+pub(super) fn trace(event: &Event) {
+    if let Some(text) = dialogue(event, &Zoned::now()) {
+        eprintln!("{text}");
+    }
+}
+
 /// For people: lines, and on a terminal bars below them.
 pub(super) fn people() -> Events {
     if !(stdout().is_terminal() && stderr().is_terminal()) {
         return Events::new(|event| {
+            trace(event);
             if let Some(text) = text(event) {
                 line(&text);
             }
@@ -84,7 +94,8 @@ impl Bars {
             }
             _ => {}
         }
-        if let Some(text) = text(event) {
+        // Through the bars, which would be torn by a line beside them.
+        if let Some(text) = text(event).or_else(|| dialogue(event, &Zoned::now())) {
             // Without a terminal to draw on, the line goes nowhere; the caller has made sure of one.
             let _ = self.all.println(text);
         }
@@ -125,6 +136,19 @@ fn style(has_length: bool) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
+/// A line of a connector's dialogue with the time of day, by which it is found in the other side's log.
+fn dialogue(event: &Event, now: &Zoned) -> Option<String> {
+    let Event::Log {
+        step,
+        level: "trace",
+        message,
+    } = event
+    else {
+        return None;
+    };
+    Some(format!("{} {step} {message}", now.strftime("%H:%M:%S%.3f")))
+}
+
 /// An event as a line for people; none for those that only bars show.
 fn text(event: &Event) -> Option<String> {
     Some(match event {
@@ -150,6 +174,18 @@ fn text(event: &Event) -> Option<String> {
         } => {
             format!(
                 "{step}: {payload}: failed: {}",
+                failure(kind, message, code.as_deref())
+            )
+        }
+        Event::PayloadProblem {
+            step,
+            payload,
+            kind,
+            message,
+            code,
+        } => {
+            format!(
+                "{step}: {payload}: warning: {}",
                 failure(kind, message, code.as_deref())
             )
         }
@@ -262,5 +298,36 @@ mod tests {
             }),
             None
         );
+    }
+
+    #[test]
+    fn a_problem_is_a_warning_with_the_payloads_name() {
+        let problem = Event::PayloadProblem {
+            step: "pull".into(),
+            payload: "a.csv".into(),
+            kind: "permission".into(),
+            message: "delivered, not moved".into(),
+            code: Some("553".into()),
+        };
+        assert_eq!(
+            text(&problem).as_deref(),
+            Some("pull: a.csv: warning: delivered, not moved [permission, 553]")
+        );
+    }
+
+    #[test]
+    fn the_dialogue_has_a_time_and_no_place_among_the_lines() {
+        let log = |level| Event::Log {
+            step: "pull".into(),
+            level,
+            message: "> RETR a.csv".into(),
+        };
+        let now = "2026-03-04T12:30:45.123+00:00[UTC]".parse().expect("a time");
+        assert_eq!(
+            dialogue(&log("trace"), &now).as_deref(),
+            Some("12:30:45.123 pull > RETR a.csv")
+        );
+        assert_eq!(text(&log("trace")), None);
+        assert_eq!(dialogue(&log("warn"), &now), None);
     }
 }

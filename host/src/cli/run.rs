@@ -2,6 +2,7 @@
 
 use super::{WRONG, exit, output, runtime};
 use anyhow::Context as _;
+use flowhost::contract::LogLevel;
 use flowhost::event::Events;
 use flowhost::flow::{self, LoadOptions, RunOptions};
 use flowhost::policy::Limits;
@@ -30,6 +31,29 @@ pub(super) struct Args {
     /// Most bytes of documents on disk and in memory at the same time.
     #[arg(long, value_name = "BYTES")]
     spool_quota: Option<u64>,
+    #[command(flatten)]
+    pub(super) trace: Trace,
+}
+
+/// Whether a connector's dialogue is shown.
+#[derive(Debug, clap::Args)]
+pub(super) struct Trace {
+    /// Print the dialogue with the FTP servers on standard error, each line with a time and without secrets.
+    ///
+    /// With --json the lines are `log` events of the level `trace` instead.
+    #[arg(long)]
+    trace_ftp: bool,
+}
+
+impl Trace {
+    /// The quietest log lines that are wanted.
+    pub(super) fn log_threshold(&self) -> LogLevel {
+        if self.trace_ftp {
+            LogLevel::Trace
+        } else {
+            LogLevel::Debug
+        }
+    }
 }
 
 /// Reads `NAME=VALUE`.
@@ -60,6 +84,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         } else {
             output::people()
         },
+        log_threshold: args.trace.log_threshold(),
         cancel,
         limits: Limits::default(),
     };

@@ -1,6 +1,6 @@
 //! Flows: the file, its checks, and the runner.
 //!
-//! - [`document`], [`file`](mod@file), [`schema`], [`secret`], [`template`]: what a flow file may say, and
+//! - [`document`], [`file`](mod@file), [`schema`], [`secret`], [`redact`], [`template`]: what a flow file may say, and
 //!   words for what it should not have said, each with its line.
 //! - [`mod@load`]: from the file to a [`Flow`] that is ready to run: everything that can be known before
 //!   anything connects is checked here.
@@ -11,6 +11,7 @@ pub mod document;
 pub mod file;
 pub mod load;
 pub mod problem;
+pub mod redact;
 pub mod retry;
 pub mod runner;
 pub mod schema;

@@ -3,10 +3,11 @@
 mod attempts;
 
 use super::file::OnError;
-use super::secret::Redactor;
+use super::redact::redacted;
 use super::step::{Session, Work};
 use super::template::Scope;
 use super::{Flow, Step};
+use crate::contract::LogLevel;
 use crate::event::{Event, Events};
 use crate::payload::Payload;
 use crate::policy::Limits;
@@ -29,6 +30,8 @@ pub struct RunOptions {
     pub spool_quota: Option<u64>,
     /// Where events go.
     pub events: Events,
+    /// The quietest log lines that become events. At `trace` connectors tell their dialogue with the remote system.
+    pub log_threshold: LogLevel,
     /// Ends the run early.
     pub cancel: CancellationToken,
     /// How much one connector may use.
@@ -36,13 +39,14 @@ pub struct RunOptions {
 }
 
 impl RunOptions {
-    /// No quota, the usual limits, and nobody who listens or cancels.
+    /// No quota, the usual limits, no dialogue, and nobody who listens or cancels.
     #[must_use]
     pub fn new(state: impl Into<PathBuf>) -> Self {
         Self {
             state: state.into(),
             spool_quota: None,
             events: Events::none(),
+            log_threshold: LogLevel::Debug,
             cancel: CancellationToken::new(),
             limits: Limits::default(),
         }
@@ -60,7 +64,7 @@ pub struct RunReport {
     pub bytes: u64,
     /// Things that were skipped.
     pub skipped: u64,
-    /// Payloads that failed, and steps that failed without one.
+    /// Payloads that failed, steps that failed without one, and problems with payloads that did not fail.
     pub failed: u64,
 }
 
@@ -139,7 +143,8 @@ impl Run<'_> {
             self.report.payloads += done.made;
             self.report.bytes += done.made_bytes;
             self.report.skipped += done.skipped;
-            self.report.failed += done.failed;
+            self.report.failed += done.failed + done.problems;
+            // A problem with a payload that is delivered is no reason to keep it from the later steps.
             if done.failed > 0 && step.on_error == OnError::Stop {
                 break;
             }
@@ -167,57 +172,13 @@ impl Run<'_> {
             events: &self.events,
             cancel: &self.options.cancel,
             spool: &self.spool,
+            log_threshold: self.options.log_threshold,
             limits: &self.options.limits,
             deadline: Instant::now() + step.timeout,
             timeout: step.timeout,
         };
         attempts::all(step, work, &mut self.session, payloads).await
     }
-}
-
-/// Blacks out secrets on the way to whoever listens. A connector should not tell any; a server may.
-fn redacted(events: &Events, redactor: &Redactor) -> Events {
-    let (events, redactor) = (events.clone(), redactor.clone());
-    Events::new(move |event| match redact(event, &redactor) {
-        Some(event) => events.send(&event),
-        None => events.send(event),
-    })
-}
-
-/// The event with its secrets blacked out; none when there are none.
-fn redact(event: &Event, redactor: &Redactor) -> Option<Event> {
-    let mut event = event.clone();
-    let mut found = false;
-    let mut black_out = |text: &mut String| {
-        if redactor.concerns(text) {
-            *text = redactor.redact(text);
-            found = true;
-        }
-    };
-    match &mut event {
-        Event::Log { message, .. }
-        | Event::Retry { message, .. }
-        | Event::StepFailed { message, .. }
-        | Event::Progress { what: message, .. }
-        | Event::Bytes { payload: message, .. } => black_out(message),
-        Event::PayloadFailed { message, payload, .. } => {
-            black_out(message);
-            black_out(payload);
-        }
-        Event::PayloadDone {
-            payload, attributes, ..
-        } => {
-            black_out(payload);
-            for (_, value) in attributes {
-                black_out(value);
-            }
-        }
-        Event::RunStarted { .. }
-        | Event::StepStarted { .. }
-        | Event::StepFinished { .. }
-        | Event::RunFinished { .. } => {}
-    }
-    found.then_some(event)
 }
 
 #[cfg(test)]

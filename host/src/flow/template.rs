@@ -6,15 +6,32 @@ use crate::state::spool::Body;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use minijinja::value::Object;
-use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
+use minijinja::{Environment, Error, ErrorKind, Template, UndefinedBehavior, Value};
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::{Arc, LazyLock};
+
+/// Instructions that one template may take: a million are some 50 ms. A loop within a loop would otherwise keep a
+/// thread busy for hours, and no time limit of a step can interrupt it.
+const FUEL: u64 = 1_000_000;
+
+/// Bytes that one template may make. They are names and small documents; files go through bodies.
+const LONGEST: usize = 1 << 20;
+
+/// Filters that make as much text as a number says, up to more than there is memory, which would end the whole
+/// process. They lay out tables and indent source code; nobody needs them for a name.
+const WITHOUT: [&str; 4] = ["batch", "format", "indent", "slice"];
 
 static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.add_filter("date", date);
+    environment.add_test("divisibleby", divisible_by);
     environment.remove_global("debug");
+    environment.set_fuel(Some(FUEL));
+    for filter in WITHOUT {
+        environment.remove_filter(filter);
+    }
     environment
 });
 
@@ -42,7 +59,7 @@ pub fn check(source: &str) -> Result<(), TemplateError> {
                 error.detail().unwrap_or("syntax error")
             ))
         })?;
-    match template.render(Value::from_object(Anything)) {
+    match filled(&template, Value::from_object(Anything)) {
         Err(error) if matches!(error.kind(), ErrorKind::UnknownFilter) => Err(TemplateError(format!(
             "{}; among others there are: `date`, `default`, `lower`, `upper`, `replace`",
             described(&error)
@@ -120,7 +137,7 @@ impl Scope {
             .template_from_named_str("template", source)
             .map_err(|error| TemplateError(described(&error)))?;
         let values = Value::from_pairs(self.0.iter().map(|(name, value)| (name.as_str(), value.clone())));
-        template.render(values).map_err(|error| {
+        filled(&template, values).map_err(|error| {
             let mut missing: Vec<String> = template
                 .undeclared_variables(true)
                 .into_iter()
@@ -214,7 +231,40 @@ pub fn texts(value: &serde_json::Value) -> Vec<(String, &str)> {
     found
 }
 
+/// Fills in a template as far as [`LONGEST`].
+fn filled(template: &Template<'_, '_>, values: Value) -> Result<String, Error> {
+    let mut text = Bounded(Vec::new());
+    template.render_captured_to(values, &mut text)?;
+    String::from_utf8(text.0).map_err(|error| Error::new(ErrorKind::WriteFailure, error.to_string()))
+}
+
+/// A text that does not grow beyond [`LONGEST`].
+struct Bounded(Vec<u8>);
+
+impl io::Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0.len() + bytes.len() > LONGEST {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 fn described(error: &Error) -> String {
+    match error.kind() {
+        ErrorKind::OutOfFuel => {
+            return "the template fails: it takes too long, which a loop within a loop may do".to_owned();
+        }
+        ErrorKind::WriteFailure => {
+            return format!("the template fails: it makes more than {LONGEST} bytes of text");
+        }
+        _ => {}
+    }
     match error.detail() {
         Some(detail) => format!("the template fails: {}: {detail}", error.kind()),
         None => format!("the template fails: {}", error.kind()),
@@ -227,6 +277,14 @@ fn date(time: &str, format: &str, zone: Option<&str>) -> Result<String, Error> {
     let time: Timestamp = time.parse().map_err(invalid)?;
     let zone = zone.map_or(Ok(TimeZone::UTC), TimeZone::get).map_err(invalid)?;
     jiff::fmt::strtime::format(format, &time.to_zoned(zone)).map_err(invalid)
+}
+
+/// In the place of the library's own test, which panics at 0.
+fn divisible_by(number: &Value, by: &Value) -> bool {
+    match (i128::try_from(number.clone()), i128::try_from(by.clone())) {
+        (Ok(number), Ok(by)) => number.checked_rem(by) == Some(0),
+        _ => false,
+    }
 }
 
 /// Stands for whatever a payload may bring.
@@ -300,6 +358,43 @@ mod tests {
         );
         assert!(message("{{ now | date('%!') }}").starts_with("the template fails: invalid operation"));
         assert!(message("{{ 'x' | date('%Y') }}").starts_with("the template fails: invalid operation"));
+    }
+
+    /// Known from fuzzing: each of these ended the process or took for ever.
+    #[test]
+    fn a_template_is_bounded_in_time_and_space() {
+        let message = |source: &str| scope().render(source).expect_err("too much").to_string();
+        let nested = "{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}";
+        assert!(
+            message(nested).contains("it takes too long"),
+            "{}",
+            message(nested)
+        );
+        assert_eq!(check(nested), Ok(()));
+        let much = "{% for a in range(2000) %}{{ 'x' * 1000 }}{% endfor %}";
+        assert!(
+            message(much).contains("more than 1048576 bytes"),
+            "{}",
+            message(much)
+        );
+        for source in [
+            "{{ 'x' | indent(9223372036854775807) }}",
+            "{{ '%.9223372036854775807f' | format(1.5) }}",
+            "{{ [1] | slice(9999999999) }}",
+            "{{ [1] | batch(9999999999, 'x') }}",
+        ] {
+            assert!(message(source).contains("is unknown"), "{}", message(source));
+            assert!(check(source).is_err(), "{source}");
+        }
+    }
+
+    /// Found by the target `template`.
+    #[test]
+    fn nothing_is_divisible_by_zero() {
+        assert_eq!(
+            scope().render("{{ 6 is divisibleby 3 }} {{ 7 is divisibleby 3 }} {{ 6 is divisibleby 0 }}"),
+            Ok("True False False".to_owned())
+        );
     }
 
     #[test]

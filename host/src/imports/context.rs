@@ -22,12 +22,19 @@ pub(crate) struct Context {
     /// Cancelled when the current call should end.
     pub(crate) cancel: CancellationToken,
     pub(crate) events: Events,
+    /// The quietest log lines that are kept.
+    pub(crate) log_threshold: LogLevel,
     window: Window,
     output: Output,
 }
 
 impl Context {
-    pub(crate) fn new(run_id: String, events: Events, cancel: CancellationToken) -> Self {
+    pub(crate) fn new(
+        run_id: String,
+        events: Events,
+        log_threshold: LogLevel,
+        cancel: CancellationToken,
+    ) -> Self {
         Self {
             run_id,
             step: String::new(),
@@ -35,6 +42,7 @@ impl Context {
             deadline: Instant::now(),
             cancel,
             events,
+            log_threshold,
             window: Window {
                 start: Instant::now(),
                 lines: 0,
@@ -50,18 +58,32 @@ impl Context {
     }
 
     fn send_log(&self, level: LogLevel, message: String) {
-        let level = match level {
-            LogLevel::Trace => "trace",
-            LogLevel::Debug => "debug",
-            LogLevel::Info => "info",
-            LogLevel::Warn => "warn",
-            LogLevel::Error => "error",
-        };
         self.events.send(&Event::Log {
             step: self.step.clone(),
-            level,
+            level: level.name(),
             message,
         });
+    }
+
+    fn log(&mut self, now: Instant, level: LogLevel, message: String) {
+        if !level.reaches(self.log_threshold) {
+            return;
+        }
+        // Who asked for the dialogue wants all of it: one with holes misleads.
+        if level == LogLevel::Trace {
+            self.send_log(level, cut(message));
+            return;
+        }
+        let (admitted, dropped) = self.window.admit(now);
+        if dropped > 0 {
+            let message = format!(
+                "{dropped} log lines of the connector were dropped: more than {LOG_LINES_PER_SECOND} a second"
+            );
+            self.send_log(LogLevel::Warn, message);
+        }
+        if admitted {
+            self.send_log(level, cut(message));
+        }
     }
 }
 
@@ -124,17 +146,12 @@ impl Host for State {
         Ok(self.context.cancel.is_cancelled())
     }
 
+    fn log_threshold(&mut self) -> wasmtime::Result<LogLevel> {
+        Ok(self.context.log_threshold)
+    }
+
     fn log(&mut self, level: LogLevel, message: String) -> wasmtime::Result<()> {
-        let (admitted, dropped) = self.context.window.admit(Instant::now());
-        if dropped > 0 {
-            let message = format!(
-                "{dropped} log lines of the connector were dropped: more than {LOG_LINES_PER_SECOND} a second"
-            );
-            self.context.send_log(LogLevel::Warn, message);
-        }
-        if admitted {
-            self.context.send_log(level, cut(message));
-        }
+        self.context.log(Instant::now(), level, message);
         Ok(())
     }
 
@@ -156,6 +173,7 @@ impl Host for State {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::{Arc, Mutex};
 
     #[test]
     fn a_long_line_is_cut_at_a_characters_border() {
@@ -178,5 +196,59 @@ mod tests {
             .count();
         assert_eq!(admitted, LOG_LINES_PER_SECOND as usize);
         assert_eq!(window.admit(start + Duration::from_secs(1)), (true, 5));
+    }
+
+    /// What is told of lines that a connector logs, all in the same second.
+    fn told(
+        threshold: LogLevel,
+        lines: impl IntoIterator<Item = (LogLevel, String)>,
+    ) -> Vec<(String, String)> {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let sink = Arc::clone(&told);
+        let events = Events::new(move |event| {
+            if let Event::Log { level, message, .. } = event {
+                sink.lock()
+                    .expect("not poisoned")
+                    .push(((*level).to_owned(), message.clone()));
+            }
+        });
+        let mut context = Context::new("run".into(), events, threshold, CancellationToken::new());
+        let now = Instant::now();
+        for (level, message) in lines {
+            context.log(now, level, message);
+        }
+        told.lock().expect("not poisoned").clone()
+    }
+
+    #[test]
+    fn lines_below_the_threshold_are_not_told() {
+        let lines =
+            || [LogLevel::Trace, LogLevel::Debug, LogLevel::Warn].map(|level| (level, "x".to_owned()));
+        let levels = |threshold| {
+            told(threshold, lines())
+                .into_iter()
+                .map(|(level, _)| level)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(levels(LogLevel::Trace), ["trace", "debug", "warn"]);
+        assert_eq!(levels(LogLevel::Debug), ["debug", "warn"]);
+        assert_eq!(levels(LogLevel::Error), [""; 0]);
+    }
+
+    #[test]
+    fn a_dialogue_has_no_holes_and_its_lines_are_cut() {
+        let count = LOG_LINES_PER_SECOND as usize * 2;
+        let line = |level| vec![(level, "x".repeat(LOG_LINE_BYTES * 2)); count];
+        let traced = told(LogLevel::Trace, line(LogLevel::Trace));
+        assert_eq!(traced.len(), count);
+        assert!(
+            traced
+                .iter()
+                .all(|(_, message)| message.len() <= LOG_LINE_BYTES + '…'.len_utf8())
+        );
+        assert_eq!(
+            told(LogLevel::Trace, line(LogLevel::Debug)).len(),
+            LOG_LINES_PER_SECOND as usize
+        );
     }
 }

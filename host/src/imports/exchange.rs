@@ -1,25 +1,19 @@
 //! `flow:connector/exchange`: payloads between the flow and a connector.
 
+mod body;
+
 use super::State;
 use crate::bindings::flow::connector::exchange::{Host, HostReader, HostWriter, Offer, Outcome};
 use crate::contract::{Effect, Error, ErrorKind, Metadata, Retry};
 use crate::event::Event;
 use crate::meter::Meter;
 use crate::payload::Payload;
-use crate::state::spool::{BodyReader, BodyWriter, Spool, SpoolError};
-use bytes::Bytes;
+use crate::state::spool::Spool;
+use body::{Sink, SinkStream, SourceStream};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use wasmtime::component::Resource;
-use wasmtime_wasi::p2::{
-    DynInputStream, DynOutputStream, InputStream, OutputStream, Pollable, StreamError, StreamResult,
-};
-
-/// How much a guest may hand over in one write. WASI's sockets give at most 64 KiB a read, so more is of no use.
-const WRITE_PERMIT: usize = 64 * 1024;
-
-/// The largest chunk of a body that a guest gets in one read.
-const READ_CHUNK: usize = 64 * 1024;
+use wasmtime_wasi::p2::{DynInputStream, DynOutputStream};
 
 /// A payload to hand to a connector, with the endpoint's options for it.
 #[derive(Debug, Clone)]
@@ -49,7 +43,11 @@ pub struct Exchange {
     pub aborted: Vec<(Metadata, Error)>,
     /// Offers answered with `skip`.
     pub skipped: u64,
+    /// Problems with payloads that were accepted: the payload's id and what is wrong. The same one is here once,
+    /// however many tries told it.
+    pub reported: Vec<(String, Error)>,
     seen: HashSet<(String, Option<String>)>,
+    told: HashSet<(String, &'static str, String)>,
 }
 
 impl Exchange {
@@ -63,8 +61,20 @@ impl Exchange {
             unsettled: Vec::new(),
             aborted: Vec::new(),
             skipped: 0,
+            reported: Vec::new(),
             seen: HashSet::new(),
+            told: HashSet::new(),
         }
+    }
+
+    /// Notes a problem; false when it was noted before.
+    fn note(&mut self, id: &str, problem: &Error) -> bool {
+        let key = (id.to_owned(), problem.kind.name(), problem.message.clone());
+        let new = self.told.insert(key);
+        if new {
+            self.reported.push((id.to_owned(), problem.clone()));
+        }
+        new
     }
 }
 
@@ -111,28 +121,11 @@ fn cancelled() -> Error {
     Error::new(ErrorKind::Cancelled, "the run is being cancelled")
 }
 
-impl From<&SpoolError> for Error {
-    fn from(error: &SpoolError) -> Self {
-        let kind = match error {
-            SpoolError::Quota { .. } => ErrorKind::DeniedByHost,
-            SpoolError::Disk { .. } => ErrorKind::Data,
-        };
-        Self::new(kind, error.to_string())
-    }
-}
-
 /// A payload on its way in: behind the guest's `writer` handle.
 pub struct Writer {
     metadata: Metadata,
     sink: Arc<Mutex<Sink>>,
     opened: bool,
-}
-
-/// The bytes of a payload on its way in, shared by the writer and its stream.
-struct Sink {
-    writer: Option<BodyWriter>,
-    failure: Option<Error>,
-    meter: Meter,
 }
 
 impl Writer {
@@ -171,76 +164,6 @@ impl Writer {
 /// A payload that was handed in: behind the guest's `reader` handle. The payload itself is at the desk.
 pub struct Reader(());
 
-/// The stream that takes a body. Writing goes straight to the spool: memory or the page cache.
-struct SinkStream(Arc<Mutex<Sink>>);
-
-#[async_trait::async_trait]
-impl Pollable for SinkStream {
-    async fn ready(&mut self) {}
-}
-
-impl OutputStream for SinkStream {
-    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        let mut sink = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(writer) = &mut sink.writer else {
-            return Err(StreamError::Closed);
-        };
-        if let Err(error) = writer.write(&bytes) {
-            sink.failure = Some(Error::from(&error));
-            // The bytes so far are of no use; their room may be somebody else's.
-            sink.writer = None;
-            return Err(StreamError::LastOperationFailed(wasmtime::Error::msg(
-                error.to_string(),
-            )));
-        }
-        sink.meter.add(bytes.len());
-        Ok(())
-    }
-
-    fn flush(&mut self) -> StreamResult<()> {
-        Ok(())
-    }
-
-    fn check_write(&mut self) -> StreamResult<usize> {
-        let sink = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if sink.writer.is_some() {
-            Ok(WRITE_PERMIT)
-        } else {
-            Err(StreamError::Closed)
-        }
-    }
-}
-
-/// The stream that gives a body.
-struct SourceStream {
-    reader: BodyReader,
-    meter: Meter,
-}
-
-#[async_trait::async_trait]
-impl Pollable for SourceStream {
-    async fn ready(&mut self) {}
-}
-
-#[async_trait::async_trait]
-impl InputStream for SourceStream {
-    fn read(&mut self, size: usize) -> StreamResult<Bytes> {
-        if size == 0 {
-            return Ok(Bytes::new());
-        }
-        let chunk = self
-            .reader
-            .next_chunk(size.min(READ_CHUNK))
-            .map_err(|error| StreamError::LastOperationFailed(error.into()))?;
-        if chunk.is_empty() {
-            self.meter.finish();
-            return Err(StreamError::Closed);
-        }
-        self.meter.add(chunk.len());
-        Ok(chunk)
-    }
-}
-
 impl State {
     fn meter(&self, metadata: &Metadata) -> Meter {
         let label = metadata.name.as_deref().unwrap_or(&metadata.id);
@@ -253,6 +176,24 @@ impl State {
             exchange.aborted.push((metadata, reason));
         }
     }
+}
+
+/// The payload's name, where the id is one that this call knows.
+fn label<'a>(desk: &'a Desk, id: &'a str) -> &'a str {
+    let exchange = desk.exchange.iter();
+    // From the back: a problem is mostly one of the payload that was accepted last.
+    let accepted = exchange
+        .clone()
+        .flat_map(|exchange| exchange.accepted.iter().rev());
+    let settled = exchange
+        .flat_map(|exchange| exchange.settled.iter().rev())
+        .map(|(incoming, _)| &incoming.payload);
+    let open = desk.open.values().map(|incoming| &incoming.payload);
+    accepted
+        .chain(settled)
+        .chain(open)
+        .find(|payload| payload.metadata.id == id)
+        .map_or(id, Payload::label)
 }
 
 fn metadata_bytes(metadata: &Metadata) -> usize {
@@ -332,6 +273,26 @@ impl Host for State {
         let reader = self.table.push(Reader(()))?;
         self.desk.open.insert(reader.rep(), incoming);
         Ok(Ok(Some(reader)))
+    }
+
+    fn report(&mut self, id: String, problem: Error) -> wasmtime::Result<()> {
+        let most = self.desk.limits.payloads;
+        let Some(exchange) = &mut self.desk.exchange else {
+            return Ok(()); // `plan` and `check` have no payloads to tell of.
+        };
+        if exchange.reported.len() as u64 >= most {
+            wasmtime::bail!("the connector reported more than {most} problems, which is the host's limit");
+        }
+        if exchange.note(&id, &problem) {
+            self.context.events.send(&Event::PayloadProblem {
+                step: self.context.step.clone(),
+                payload: label(&self.desk, &id).to_owned(),
+                kind: problem.kind.name().to_owned(),
+                message: problem.message,
+                code: problem.code,
+            });
+        }
+        Ok(())
     }
 }
 
@@ -464,3 +425,6 @@ impl HostReader for State {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -43,8 +43,13 @@ impl Toolchain {
         // every build script that the host's build shares.
         let folder = workspace.own("wasm");
         let mut cargo = workspace.cargo();
+        // `rustc` rather than `build`: the crate type is that of the component alone. Natively the package is
+        // a plain library, which other packages can link.
         cargo.args([
-            "build",
+            "rustc",
+            "--lib",
+            "--crate-type",
+            "cdylib",
             "--target",
             TARGET,
             "--profile",

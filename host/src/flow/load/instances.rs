@@ -15,14 +15,13 @@ use crate::flow::step::Action;
 use crate::flow::template;
 use crate::flow::{Configured, Step};
 use crate::instance::{Instance, RunContext};
-use crate::policy::Limits;
+use crate::policy::grantable;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-use tokio_util::sync::CancellationToken;
 
 /// Connectors that the host knows by name.
 const BUILT_IN: [(&str, &[u8]); 1] = [("ftp", FTP_COMPONENT)];
@@ -131,37 +130,42 @@ impl Loader {
         if !self.problems.is_empty() {
             return; // Positions of steps are certain only when all of them are sound.
         }
+        let mut live = BTreeMap::new();
         for (index, step) in steps.iter().enumerate() {
             let Action::Endpoint(endpoint) = &step.action else {
                 continue;
             };
-            let Some(Some(configured)) = instances.get(&endpoint.instance) else {
+            let name = endpoint.instance.as_str();
+            let Some(Some(configured)) = instances.get(name) else {
                 continue;
             };
             let call = Call {
                 connection: configured.connection.expose_secret().to_owned(),
                 options: endpoint.options.to_string(),
             };
-            if let Err(failure) = plan(&configured.connector, &endpoint.endpoint, &call).await {
-                let pointer = plan_pointer(&failure, &endpoint.instance, index);
+            if let Err(failure) = plan(&mut live, name, configured, &endpoint.endpoint, &call).await {
+                let pointer = plan_pointer(&failure, name, index);
                 self.problem(&pointer, failure.to_string());
             }
         }
     }
 }
 
-async fn plan(connector: &Arc<Connector>, endpoint: &str, call: &Call) -> Result<(), Failure> {
-    let run = RunContext {
-        run_id: "plan".to_owned(),
-        events: Events::none(),
-        cancel: CancellationToken::new(),
-        limits: Limits::default(),
+/// Asks the instance's connector, which is started once for all steps that use it.
+async fn plan<'a>(
+    live: &mut BTreeMap<&'a str, Instance>,
+    name: &'a str,
+    configured: &Configured,
+    endpoint: &str,
+    call: &Call,
+) -> Result<(), Failure> {
+    let mut instance = match live.remove(name).filter(Instance::is_alive) {
+        Some(instance) => instance,
+        None => Instance::start(&configured.connector, RunContext::new("plan", Events::none())).await?,
     };
-    Instance::start(connector, run)
-        .await?
-        .plan(Some(endpoint), call)
-        .await
-        .map(drop)
+    let planned = instance.plan(Some(endpoint), call).await;
+    live.insert(name, instance);
+    Ok(grantable(&planned?)?)
 }
 
 /// Where in the flow file the setting is that an error of `plan` names.

@@ -25,6 +25,8 @@ pub(super) struct StepDone {
     pub(super) skipped: u64,
     /// Payloads that failed, or 1 when the step failed without one.
     pub(super) failed: u64,
+    /// Problems with payloads that did not fail.
+    pub(super) problems: u64,
 }
 
 /// Makes tries until everything is done, has failed for good, or may not be tried again.
@@ -66,7 +68,7 @@ pub(super) async fn all(
         payloads: done.output.len() as u64,
         bytes: done.bytes,
         skipped: done.skipped,
-        failed: done.failed,
+        failed: done.failed + done.problems,
     });
     done
 }
@@ -101,6 +103,7 @@ fn sort(step: &Step, work: &Work<'_>, tried: Tried, done: &mut StepDone) -> Agai
     done.made += tried.made.len() as u64;
     done.made_bytes += tried.made.iter().map(body_bytes).sum::<u64>();
     done.skipped += tried.skipped;
+    done.problems += tried.problems;
     done.bytes += if tried.bytes > 0 {
         tried.bytes
     } else {

@@ -61,7 +61,7 @@ impl EndpointStep {
             options: self.options.to_string(),
         };
         let limit = work.deadline.saturating_duration_since(Instant::now());
-        let before = exchange.skipped;
+        let (skipped_before, reported_before) = (exchange.skipped, exchange.reported.len());
         let (mut exchange, answer) = instance
             .call(work.step, &self.endpoint, &call, work.attempt, limit, exchange)
             .await;
@@ -69,7 +69,7 @@ impl EndpointStep {
 
         // What an earlier try took was skipped in this one; that is no skip of the run.
         let taken_before = if work.attempt > 1 {
-            exchange.skipped - before
+            exchange.skipped - skipped_before
         } else {
             0
         };
@@ -80,6 +80,7 @@ impl EndpointStep {
             }
             Err(failure) => tried.failure = Some(failure),
         }
+        tried.problems = (exchange.reported.len() - reported_before) as u64;
         collect(&mut exchange, &mut tried);
         memory.exchange = Some(exchange);
         tried
@@ -134,10 +135,10 @@ async fn live(
         return Ok(instance);
     }
     let run = RunContext {
-        run_id: work.run_id.to_owned(),
-        events: work.events.clone(),
+        log_threshold: work.log_threshold,
         cancel: work.cancel.clone(),
         limits: work.limits.clone(),
+        ..RunContext::new(work.run_id, work.events.clone())
     };
     Instance::start(&configured.connector, run).await
 }

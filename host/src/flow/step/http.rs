@@ -115,22 +115,14 @@ impl HttpStep {
             }
         };
         let mut inbox = VecDeque::from(inbox);
-        while let Some(mut payload) = inbox.pop_front() {
-            match work.within(self.send(work, &client, &payload)).await {
-                Ok(Ok(status)) => {
-                    let attributes = &mut payload.metadata.attributes;
-                    attributes.retain(|(name, _)| name != "http_status");
-                    attributes.push(("http_status".to_owned(), status.to_string()));
-                    tried.bytes += payload.body.as_ref().map_or(0, Body::len);
-                    tried.passed.push(payload);
-                }
-                Ok(Err(error)) => tried.failed.push((payload, error)),
-                Err(failure) => {
-                    tried.untouched.push(payload);
-                    tried.untouched.extend(inbox);
-                    tried.failure = Some(failure);
-                    break;
-                }
+        while let Some(payload) = inbox.pop_front() {
+            let answer = work.within(self.send(work, &client, &payload)).await;
+            if let Some((mut payload, status)) = tried.sort(payload, answer, &mut inbox) {
+                let attributes = &mut payload.metadata.attributes;
+                attributes.retain(|(name, _)| name != "http_status");
+                attributes.push(("http_status".to_owned(), status.to_string()));
+                tried.bytes += payload.body.as_ref().map_or(0, Body::len);
+                tried.passed.push(payload);
             }
         }
         tried

@@ -9,7 +9,7 @@ pub mod write;
 
 use super::Flow;
 use super::template::Scope;
-use crate::contract::{Effect, Error, ErrorKind, Metadata};
+use crate::contract::{Effect, Error, ErrorKind, LogLevel, Metadata};
 use crate::event::Events;
 use crate::failure::Failure;
 use crate::imports::exchange::Exchange;
@@ -17,7 +17,7 @@ use crate::instance::Instance;
 use crate::payload::Payload;
 use crate::policy::Limits;
 use crate::state::spool::Spool;
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -97,6 +97,8 @@ pub struct Work<'a> {
     pub cancel: &'a CancellationToken,
     /// Where bodies go.
     pub spool: &'a Arc<Spool>,
+    /// The quietest log lines of a connector that become events.
+    pub log_threshold: LogLevel,
     /// What one connector may use.
     pub limits: &'a Limits,
     /// When the step has to be done.
@@ -171,6 +173,30 @@ pub struct Tried {
     pub skipped: u64,
     /// Bytes of bodies that moved.
     pub bytes: u64,
+    /// Problems with payloads that did not fail, each told already.
+    pub problems: u64,
+}
+
+impl Tried {
+    /// Sorts in what became of one payload of a step that takes them one after the other, and gives it back when it
+    /// is done. When the step has to end, what is left of the inbox stays untouched.
+    fn sort<T>(
+        &mut self,
+        payload: Payload,
+        answer: Result<Result<T, Error>, Failure>,
+        inbox: &mut VecDeque<Payload>,
+    ) -> Option<(Payload, T)> {
+        match answer {
+            Ok(Ok(value)) => return Some((payload, value)),
+            Ok(Err(error)) => self.failed.push((payload, error)),
+            Err(failure) => {
+                self.untouched.push(payload);
+                self.untouched.extend(inbox.drain(..));
+                self.failure = Some(failure);
+            }
+        }
+        None
+    }
 }
 
 /// An error of a template for one payload, with the step and field that it is in.

@@ -40,22 +40,13 @@ impl WriteStep {
         let mut tried = Tried::default();
         let mut inbox = VecDeque::from(inbox);
         while let Some(payload) = inbox.pop_front() {
-            match work.within(self.write(work, memory, &payload)).await {
-                Ok(Ok(Written::Stored(bytes))) => {
-                    tried.bytes += bytes;
-                    tried.passed.push(payload);
+            let answer = work.within(self.write(work, memory, &payload)).await;
+            if let Some((payload, written)) = tried.sort(payload, answer, &mut inbox) {
+                match written {
+                    Written::Stored(bytes) => tried.bytes += bytes,
+                    Written::Skipped => tried.skipped += 1,
                 }
-                Ok(Ok(Written::Skipped)) => {
-                    tried.skipped += 1;
-                    tried.passed.push(payload);
-                }
-                Ok(Err(error)) => tried.failed.push((payload, error)),
-                Err(failure) => {
-                    tried.untouched.push(payload);
-                    tried.untouched.extend(inbox);
-                    tried.failure = Some(failure);
-                    break;
-                }
+                tried.passed.push(payload);
             }
         }
         tried

@@ -1,0 +1,49 @@
+//! Fuzz targets: what must hold of every word that comes from outside.
+//!
+//! A target is a function of bytes that panics when a property is broken. `src/bin/` puts each under libFuzzer,
+//! which `cargo xtask fuzz` builds and runs; `tests/smoke.rs` runs each briefly with every `cargo test`. Inputs are
+//! plain text, so that one can write them by hand: `seeds/` has some a target, `words/` what libFuzzer may insert.
+
+mod command;
+mod listing;
+mod reply;
+mod template;
+
+pub use command::command;
+pub use listing::listing;
+pub use reply::{endless_reply, reply};
+pub use template::template;
+
+/// A fuzz target.
+pub type Target = fn(&[u8]);
+
+/// All targets, by the name of their folder of seeds.
+pub const TARGETS: [(&str, Target); 4] = [
+    ("listing", listing),
+    ("reply", reply),
+    ("command", command),
+    ("template", template),
+];
+
+/// Panics unless `name` is one segment of a path that can be sent.
+///
+/// Written out again, and not the connector's own check: a target that asks the code under test learns nothing.
+fn assert_segment(name: &str) {
+    assert!(!matches!(name, "" | "." | ".."), "{name:?} is no name");
+    assert!(
+        !name.contains(['/', '\r', '\n', '\0']),
+        "{name:?} is not one segment"
+    );
+}
+
+/// Panics unless `message` is fit for a terminal and for one line of a log.
+fn assert_message(message: &str) {
+    assert!(
+        !message.chars().any(char::is_control),
+        "control characters: {message:?}"
+    );
+    assert!(message.chars().count() <= LONGEST_MESSAGE, "endless: {message:?}");
+}
+
+/// Characters of an error message: a few sentences, and what was wrong quoted twice.
+const LONGEST_MESSAGE: usize = 1500;

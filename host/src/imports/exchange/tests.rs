@@ -1,0 +1,125 @@
+//! The exchange as a guest uses it, without a guest.
+
+use super::*;
+use crate::contract::LogLevel;
+use crate::event::Events;
+use crate::imports::context::Context;
+use crate::policy::{Limits, Reach};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+/// A call that goes on, and what it told.
+struct Bench {
+    state: State,
+    told: Arc<Mutex<Vec<Value>>>,
+    _folder: TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let told: Arc<Mutex<Vec<Value>>> = Arc::default();
+        let sink = Arc::clone(&told);
+        let events = Events::new(move |event| sink.lock().expect("not poisoned").push(json!(event)));
+        let context = Context::new(
+            "run".into(),
+            events.clone(),
+            LogLevel::Debug,
+            CancellationToken::new(),
+        );
+        let mut state = State::new(context, Reach::none(events), &Limits::default());
+        let folder = tempfile::tempdir().expect("a folder");
+        let spool = Spool::create(folder.path(), None).expect("a spool");
+        state.context.step = "pull".into();
+        state.desk.limits = DeskLimits {
+            payloads: 3,
+            metadata: 1000,
+        };
+        state.desk.exchange = Some(Exchange::new(spool, []));
+        Self {
+            state,
+            told,
+            _folder: folder,
+        }
+    }
+
+    fn accept(&mut self, id: &str, name: &str) {
+        let metadata = Metadata {
+            id: id.into(),
+            name: Some(name.into()),
+            ..Payload::trigger("run").metadata
+        };
+        let offer = self.state.begin(metadata).expect("no trap").expect("no error");
+        let Offer::Accept(writer) = offer else {
+            panic!("{offer:?}")
+        };
+        HostWriter::finish(&mut self.state, writer)
+            .expect("no trap")
+            .expect("accepted");
+    }
+
+    fn report(&mut self, id: &str, message: &str) -> wasmtime::Result<()> {
+        let problem = Error {
+            code: Some("553".into()),
+            ..Error::new(ErrorKind::Permission, message)
+        };
+        Host::report(&mut self.state, id.into(), problem)
+    }
+
+    fn problems(&self) -> Vec<Value> {
+        let told = self.told.lock().expect("not poisoned");
+        told.iter()
+            .filter(|event| event["event"] == "payload-problem")
+            .cloned()
+            .collect()
+    }
+}
+
+#[test]
+fn a_problem_is_told_with_the_payloads_name_and_leaves_it_accepted() {
+    let mut bench = Bench::new();
+    bench.accept("/in/a.csv", "a.csv");
+    bench
+        .report("/in/a.csv", "delivered, not moved")
+        .expect("no trap");
+    assert_eq!(
+        bench.problems(),
+        [
+            json!({"event": "payload-problem", "step": "pull", "payload": "a.csv", "kind": "permission",
+            "message": "delivered, not moved", "code": "553"})
+        ]
+    );
+    let exchange = bench.state.desk.close().expect("the call's");
+    assert_eq!((exchange.accepted.len(), exchange.aborted.len()), (1, 0));
+    assert_eq!(exchange.reported[0].0, "/in/a.csv");
+}
+
+#[test]
+fn tries_of_the_same_call_tell_a_problem_once() {
+    let mut bench = Bench::new();
+    bench.report("a", "not moved").expect("no trap");
+    // The next try has the exchange of the one before.
+    let exchange = bench.state.desk.close();
+    bench.state.desk.exchange = exchange;
+    bench.report("a", "not moved").expect("no trap");
+    bench.report("a", "not deleted").expect("no trap");
+    assert_eq!(bench.problems().len(), 2);
+    let exchange = bench.state.desk.close().expect("the call's");
+    assert_eq!(exchange.reported.len(), 2);
+}
+
+#[test]
+fn a_problem_of_an_unknown_payload_is_told_by_its_id() {
+    let mut bench = Bench::new();
+    bench.report("/in/b.csv", "not moved").expect("no trap");
+    assert_eq!(bench.problems()[0]["payload"], "/in/b.csv");
+}
+
+#[test]
+fn problems_without_end_are_refused() {
+    let mut bench = Bench::new();
+    for index in 0..3 {
+        bench.report("a", &format!("problem {index}")).expect("no trap");
+    }
+    assert!(bench.report("a", "one more").is_err());
+}
