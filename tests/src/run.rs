@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Once, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -44,6 +44,21 @@ pub fn flowhost() -> &'static Path {
 /// Compiled components are kept beside the tests, and not in the home folder of who runs them.
 fn cache_folder() -> PathBuf {
     flowhost().with_file_name("flow-tests-cache")
+}
+
+/// Sees to it that the compiled connector is in its cache, once: compiling takes memory that tests which measure
+/// it do not mean.
+///
+/// # Panics
+/// When the program does not know its connector.
+pub fn warm() {
+    static WARM: Once = Once::new();
+    WARM.call_once(|| {
+        let mut command = Bench::new().command();
+        command.current_dir("/").args(["describe", "ftp"]);
+        let run = Run::of(command);
+        assert_eq!(run.code, Some(0), "{run}");
+    });
 }
 
 /// A folder of its own for one test: flows, local files, state.

@@ -78,10 +78,10 @@ fn missing(test: &str) -> Option<String> {
     let Some((path, name)) = test.split_once("::") else {
         return Some(format!("`{test}` is not `file::function`"));
     };
-    let Ok(text) = std::fs::read_to_string(repository().join(path)) else {
+    let Ok(source) = std::fs::read_to_string(repository().join(path)) else {
         return Some(format!("there is no file `{path}`"));
     };
-    let functions: Vec<&str> = text
+    let functions: Vec<&str> = source
         .lines()
         .map(|line| {
             line.trim_start()

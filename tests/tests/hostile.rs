@@ -3,7 +3,7 @@
 
 use std::io::Write as _;
 
-use flow_tests::run::{Bench, SHOP, flow, get, with, write};
+use flow_tests::run::{Bench, SHOP, flow, get, warm, with, write};
 use flow_tests::script::{Script, line};
 use flow_tests::steps::{assert_nothing_arrived, impatient, pull, pull_all, pull_one, push};
 use serde_json::json;
@@ -257,6 +257,7 @@ fn a_server_that_says_nothing_is_given_up() {
 /// A reply line without an end must not be kept until the memory is full.
 #[test]
 fn a_reply_without_an_end_is_given_up() {
+    warm();
     let server = Script::new().on("CONNECT", |session, _| {
         session.say("220-")?;
         let text = "x".repeat(1 << 20);

@@ -1,6 +1,6 @@
 //! Listings that are too long, unreadable, ambiguous or a lie.
 
-use flow_tests::run::{Bench, SHOP, flow, get, with, write};
+use flow_tests::run::{Bench, SHOP, flow, get, warm, with, write};
 use flow_tests::script::{Script, fact_line, line};
 use flow_tests::steps::{impatient, pull, pull_all};
 use jiff::{ToSpan as _, Zoned};
@@ -11,6 +11,7 @@ const MOST_KIB: u64 = 80 * 1024;
 
 #[test]
 fn a_line_of_a_megabyte_is_left_out() {
+    warm();
     let server = Script::new()
         .listing(format!(
             "{}{}",
@@ -29,14 +30,16 @@ fn a_line_of_a_megabyte_is_left_out() {
 /// A line without an end, 200 MB of it.
 #[test]
 fn a_line_without_an_end_does_not_fill_the_memory() {
+    warm();
     let server = Script::new()
         .file("outbound/good.txt", "hello")
         .on("LIST", |session, _| {
             use std::io::Write as _;
             session.say("150 here it comes")?;
             let mut data = session.accept()?;
+            let megabyte = vec![b'x'; 1_000_000];
             for _ in 0..200 {
-                data.write_all(&[b'x'; 1_000_000])?;
+                data.write_all(&megabyte)?;
             }
             drop(data);
             session.say("226 done")

@@ -4,7 +4,7 @@
 use std::io::Write as _;
 use std::time::Duration;
 
-use flow_tests::run::{Bench, Run, with};
+use flow_tests::run::{Bench, Run, warm, with};
 use flow_tests::script::{Script, ScriptServer, Session};
 use flow_tests::steps::{assert_nothing_arrived, impatient, pull, pull_all, pull_one, push};
 use serde_json::json;
@@ -27,10 +27,12 @@ fn kind(run: &Run) -> &str {
 
 #[test]
 fn a_greeting_of_100_mb_is_given_up() {
+    warm();
     let server = Script::new().on("CONNECT", |session, _| {
+        let megabyte = vec![b'x'; 1_000_000];
         session.say_raw(b"220 ")?;
         for _ in 0..100 {
-            session.say_raw(&[b'x'; 1_000_000])?;
+            session.say_raw(&megabyte)?;
         }
         session.say_raw(b"\r\n")
     });
@@ -42,6 +44,7 @@ fn a_greeting_of_100_mb_is_given_up() {
 
 #[test]
 fn lines_of_a_reply_without_an_end_are_given_up() {
+    warm();
     let server = Script::new().on("PWD", |session, _| {
         loop {
             session.say_raw(b"257-and another thing\r\n")?;
@@ -56,6 +59,7 @@ fn lines_of_a_reply_without_an_end_are_given_up() {
 /// Every byte comes within the time-out; the reply does not.
 #[test]
 fn a_reply_that_drips_is_given_up() {
+    warm();
     let server = Script::new().on("PWD", |session, _| {
         for byte in b"257 \"/\" is where you are, and a long story could be told of it\r\n" {
             session.say_raw(&[*byte])?;
@@ -93,6 +97,7 @@ fn zero_bytes_in_replies_do_no_harm() {
 
 #[test]
 fn a_reply_that_is_no_text_is_told_apart() {
+    warm();
     let server = Script::new().on("CONNECT", |session, _| session.say_raw(&[0xff; 4096]));
     let (server, bench) = (server.start(), Bench::new());
     let run = pull_one(&bench, &server);
@@ -118,6 +123,7 @@ fn a_final_reply_before_the_data_is_kept_until_the_data_is_there() {
 
 #[test]
 fn a_listing_whose_final_reply_never_comes_is_not_taken_for_whole() {
+    warm();
     let server = Script::new()
         .file("outbound/a.txt", "hello")
         .on("LIST", |session, _| {
@@ -172,6 +178,7 @@ fn silent_in_data(session: &mut Session, _: &str) -> std::io::Result<()> {
 
 #[test]
 fn a_data_connection_that_falls_silent_is_given_up() {
+    warm();
     let server = Script::new().file("a.txt", "hello").on("RETR", silent_in_data);
     let (server, bench) = (server.start(), Bench::new());
     let run = pull_one(&bench, &server);
@@ -183,6 +190,7 @@ fn a_data_connection_that_falls_silent_is_given_up() {
 /// It takes the command, and nobody comes to its port.
 #[test]
 fn an_upload_that_nobody_reads_is_given_up() {
+    warm();
     let server = Script::new().on("STOR", |session, _| {
         session.say("150 send it")?;
         let data = session.accept()?;

@@ -377,8 +377,11 @@ impl Session {
 
     /// `NLST` of a folder.
     fn names(&self, argument: &str) -> String {
-        let entries = self.entries(argument).into_iter();
-        entries.map(|(name, _)| format!("{name}\r\n")).collect()
+        let mut names = String::new();
+        for (name, _) in self.entries(argument) {
+            names.extend([&name, "\r\n"]);
+        }
+        names
     }
 
     /// What is in a folder: names, and sizes of files.
