@@ -3,12 +3,18 @@
 //!
 //! - [`servers`]: [`FtpServer`](servers::FtpServer), the kinds of server, and how each is set up.
 //! - [`script`]: [`ScriptServer`](script::ScriptServer), for everything that an honest server never does.
+//! - [`proxy`]: [`CutProxy`](proxy::CutProxy), which breaks the connections to a real server.
 //! - [`run`]: [`Bench`](run::Bench), a folder of its own for a test, and the runs of `flowhost` in it.
+//! - [`steps`]: flows out of small parts, and those that most tests run.
+//! - [`shop`]: [`Shop`](shop::Shop), a web server that takes what flows send.
 //! - [`tree`]: folders of files, compared as wholes.
 //!
 //! Everything listens on loopback and on ports that nobody else has; readiness is waited for, never slept for.
 
+pub mod proxy;
 pub mod run;
 pub mod script;
 pub mod servers;
+pub mod shop;
+pub mod steps;
 pub mod tree;

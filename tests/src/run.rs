@@ -3,15 +3,16 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Once, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use flowhost::demo::receiver::{HttpReceiver, Received};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::tree;
+
+pub use crate::steps::{SHOP, flow, get, put, read, with, write};
 
 /// How long one run may take before it is ended and the test fails. The longest moves 1 GiB.
 const RUN_WITHIN: Duration = Duration::from_mins(2);
@@ -43,6 +44,21 @@ pub fn flowhost() -> &'static Path {
 /// Compiled components are kept beside the tests, and not in the home folder of who runs them.
 fn cache_folder() -> PathBuf {
     flowhost().with_file_name("flow-tests-cache")
+}
+
+/// Sees to it that the compiled connector is in its cache, once: compiling takes memory that tests which measure
+/// it do not mean.
+///
+/// # Panics
+/// When the program does not know its connector.
+pub fn warm() {
+    static WARM: Once = Once::new();
+    WARM.call_once(|| {
+        let mut command = Bench::new().command();
+        command.current_dir("/").args(["describe", "ftp"]);
+        let run = Run::of(command);
+        assert_eq!(run.code, Some(0), "{run}");
+    });
 }
 
 /// A folder of its own for one test: flows, local files, state.
@@ -389,102 +405,4 @@ fn peak_kib(process: u32) -> Option<u64> {
         .ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.split_whitespace().next()?.parse().ok()
-}
-
-/// A flow of these steps over these instances, each with settings of the FTP connector.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "`json!` and `vec!` in a call read better without a borrow"
-)]
-#[must_use]
-pub fn flow(instances: &[(&str, Value)], steps: Vec<Value>) -> Value {
-    let instances: serde_json::Map<_, _> = instances
-        .iter()
-        .map(|(name, settings)| {
-            (
-                (*name).to_owned(),
-                json!({ "connector": "ftp", "settings": settings }),
-            )
-        })
-        .collect();
-    json!({ "name": "test", "instances": instances, "steps": steps })
-}
-
-/// A step that calls `ftp-get` of an instance; its id is `get`.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "`json!` and `vec!` in a call read better without a borrow"
-)]
-#[must_use]
-pub fn get(instance: &str, options: Value) -> Value {
-    json!({ "id": "get", "use": instance, "endpoint": "ftp-get", "options": options })
-}
-
-/// A step that calls `ftp-put` of an instance.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "`json!` and `vec!` in a call read better without a borrow"
-)]
-#[must_use]
-pub fn put(id: &str, instance: &str, options: Value) -> Value {
-    json!({ "id": id, "use": instance, "endpoint": "ftp-put", "options": options })
-}
-
-/// A step that makes a payload of each local file that fits; its id is `read`.
-#[must_use]
-pub fn read(pattern: &str) -> Value {
-    json!({ "id": "read", "folder": { "read": pattern } })
-}
-
-/// A step that writes each payload to a local folder; its id is `write`.
-#[must_use]
-pub fn write(folder: &str) -> Value {
-    json!({ "id": "write", "folder": { "write": folder } })
-}
-
-/// Settings with one member replaced.
-#[must_use]
-pub fn with(mut settings: Value, name: &str, value: impl Into<Value>) -> Value {
-    settings[name] = value.into();
-    settings
-}
-
-/// The embedded HTTP receiver on a runtime of its own.
-pub struct Shop {
-    receiver: HttpReceiver,
-    _runtime: tokio::runtime::Runtime,
-}
-
-impl Shop {
-    /// Starts it.
-    ///
-    /// # Panics
-    /// When it cannot listen on loopback.
-    #[must_use]
-    pub fn start() -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build();
-        let runtime = runtime.expect("a runtime");
-        let receiver = runtime
-            .block_on(HttpReceiver::start())
-            .expect("a free port on loopback");
-        Self {
-            receiver,
-            _runtime: runtime,
-        }
-    }
-
-    /// An address on it.
-    #[must_use]
-    pub fn url(&self, path: &str) -> String {
-        self.receiver.url(path)
-    }
-
-    /// What has arrived.
-    #[must_use]
-    pub fn received(&self) -> Vec<Received> {
-        self.receiver.received()
-    }
 }

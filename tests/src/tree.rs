@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::SystemTime;
 
 use sha2::{Digest as _, Sha256};
 
@@ -33,12 +34,37 @@ pub fn names(root: &Path) -> Vec<String> {
     found
 }
 
+/// The names of what is in a folder as the bytes that they are, sorted; none when it is not there.
+#[must_use]
+pub fn raw_names(folder: &Path) -> Vec<Vec<u8>> {
+    let entries = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .map_while(Result::ok);
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.file_name().into_encoded_bytes())
+        .collect();
+    names.sort();
+    names
+}
+
+/// Sets when a file was last changed.
+///
+/// # Panics
+/// When it cannot be set.
+pub fn set_modified(file: &Path, time: SystemTime) {
+    let file = std::fs::File::options().write(true).open(file);
+    let set = file.and_then(|file| file.set_modified(time));
+    set.expect("a file of ours");
+}
+
 fn walk(folder: &Path, below: &str, seen: &mut impl FnMut(&str, &Path)) {
     let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     for entry in entries {
         let entry = entry.expect("a folder that can be read");
         let name = entry.file_name();
-        let path = format!("{below}{}", name.to_str().expect("names in tests are UTF-8"));
+        // Few tests have names that are not UTF-8; they look at the bytes themselves.
+        let path = format!("{below}{}", name.to_string_lossy());
         if entry.file_type().expect("a type").is_dir() {
             walk(&entry.path(), &format!("{path}/"), seen);
         } else {

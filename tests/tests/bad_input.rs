@@ -3,12 +3,10 @@
 
 use std::net::{Ipv4Addr, TcpListener};
 
-use flow_tests::run::{Bench, Run, flow, full_disk, get, put, read, with, write};
+use flow_tests::run::{Bench, Run, SHOP, flow, full_disk, get, put, read, with, write};
 use flow_tests::script::{Script, ScriptServer};
 use flow_tests::servers::{FtpServer, Kind, Limits};
 use serde_json::{Value, json};
-
-const SHOP: &str = "shop";
 
 fn server() -> ScriptServer {
     Script::new().file("outbound/a.txt", "hello").start()
@@ -299,6 +297,7 @@ fn a_disk_that_is_full_here() {
 fn full_at(kind: Kind) {
     let limits = Limits {
         file_blocks: Some(256),
+        ..Limits::default()
     };
     let Some(server) = FtpServer::start_with(kind, limits).expect("it starts") else {
         return;

@@ -3,12 +3,10 @@
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use flow_tests::run::{Bench, Run, flow, flowhost, get, with, write};
+use flow_tests::run::{Bench, Run, SHOP, flow, flowhost, get, with, write};
 use flow_tests::script::Script;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
-
-const SHOP: &str = "shop";
 
 fn run(bench: &Bench, arguments: &[&str]) -> Run {
     let mut command = bench.command();
@@ -78,6 +76,29 @@ fn every_event_is_a_line_of_json_from_run_started_to_run_finished() {
         (&last["payloads"], &last["bytes"], &last["skipped"]),
         (&json!(1), &json!(5), &json!(0))
     );
+}
+
+/// Neither a body nor a memory of what was seen, after good runs and bad ones.
+#[test]
+fn a_run_leaves_no_state_behind() {
+    let server = Script::new().file("outbound/a.txt", "hello").start();
+    let bench = Bench::new();
+    let steps = |path: &str| {
+        vec![
+            get(SHOP, json!({ "root": "outbound", "path": path })),
+            write("in"),
+        ]
+    };
+    for _ in 0..2 {
+        bench
+            .run(&flow(&[(SHOP, server.settings())], steps(".*")))
+            .assert_ok(1);
+    }
+    let missing = vec![get(SHOP, json!({ "path": "outbound/missing.txt" }))];
+    let _ = bench
+        .run(&flow(&[(SHOP, server.settings())], missing))
+        .assert_failed("not-found");
+    assert_eq!(bench.files("state").into_keys().collect::<Vec<_>>(), [""; 0]);
 }
 
 #[test]

@@ -3,39 +3,10 @@
 
 use std::io::Write as _;
 
-use flow_tests::run::{Bench, Run, flow, get, put, read, with, write};
-use flow_tests::script::{Script, ScriptServer, line};
-use serde_json::{Value, json};
-
-const SHOP: &str = "shop";
-
-/// Settings with one try and the shortest time-out.
-fn impatient(server: &ScriptServer) -> Value {
-    with(with(server.settings(), "timeout", 1), "max_tries", 1)
-}
-
-fn pull(bench: &Bench, settings: Value, options: Value) -> Run {
-    bench.run(&flow(&[(SHOP, settings)], vec![get(SHOP, options), write("in")]))
-}
-
-fn pull_one(bench: &Bench, server: &ScriptServer) -> Run {
-    pull(bench, impatient(server), json!({ "path": "a.txt" }))
-}
-
-fn push(bench: &Bench, settings: Value) -> Run {
-    bench.write("out/a.txt", "hello");
-    bench.run(&flow(
-        &[(SHOP, settings)],
-        vec![read("out/*"), put("put", SHOP, json!({ "path": "inbound/" }))],
-    ))
-}
-
-/// No file is under its final name, here or there.
-fn assert_nothing_arrived(bench: &Bench, server: &ScriptServer) {
-    assert_eq!(bench.files("in"), std::collections::BTreeMap::new());
-    assert!(!server.uploads().contains_key("inbound/a.txt"));
-    bench.assert_spool_empty();
-}
+use flow_tests::run::{Bench, SHOP, flow, get, warm, with, write};
+use flow_tests::script::{Script, line};
+use flow_tests::steps::{assert_nothing_arrived, impatient, pull, pull_all, pull_one, push};
+use serde_json::json;
 
 #[test]
 fn names_that_lead_out_of_the_folder_are_left_alone() {
@@ -55,11 +26,7 @@ fn names_that_lead_out_of_the_folder_are_left_alone() {
         .file("outbound/good.txt", "hello")
         .start();
     let bench = Bench::new();
-    let run = pull(
-        &bench,
-        impatient(&server),
-        json!({ "root": "outbound", "path": "(?s).*" }),
-    );
+    let run = pull_all(&bench, &server);
     run.assert_ok(1);
     assert_eq!(bench.files("in").into_keys().collect::<Vec<_>>(), ["good.txt"]);
     for command in server.commands() {
@@ -87,11 +54,7 @@ fn names_in_an_mlsd_listing_are_no_more_trusted() {
         .file("outbound/good.txt", "hello")
         .start();
     let bench = Bench::new();
-    let run = pull(
-        &bench,
-        impatient(&server),
-        json!({ "root": "outbound", "path": ".*" }),
-    );
+    let run = pull_all(&bench, &server);
     run.assert_ok(1);
     assert_eq!(bench.files("in").into_keys().collect::<Vec<_>>(), ["good.txt"]);
 }
@@ -108,12 +71,7 @@ fn lines_that_cannot_be_read_do_not_spoil_the_listing() {
         .file("outbound/good.txt", "hello")
         .start();
     let bench = Bench::new();
-    pull(
-        &bench,
-        impatient(&server),
-        json!({ "root": "outbound", "path": ".*" }),
-    )
-    .assert_ok(1);
+    pull_all(&bench, &server).assert_ok(1);
     assert_eq!(bench.files("in").into_keys().collect::<Vec<_>>(), ["good.txt"]);
 }
 
@@ -141,12 +99,7 @@ fn epsv_that_is_refused_is_not_asked_for_again() {
         .say("EPSV", "502 no")
         .start();
     let bench = Bench::new();
-    pull(
-        &bench,
-        impatient(&server),
-        json!({ "root": "outbound", "path": ".*" }),
-    )
-    .assert_ok(2);
+    pull_all(&bench, &server).assert_ok(2);
     assert_eq!(server.count("EPSV"), 1, "{:?}", server.commands());
     assert!(server.count("PASV") >= 3);
 }
@@ -304,6 +257,7 @@ fn a_server_that_says_nothing_is_given_up() {
 /// A reply line without an end must not be kept until the memory is full.
 #[test]
 fn a_reply_without_an_end_is_given_up() {
+    warm();
     let server = Script::new().on("CONNECT", |session, _| {
         session.say("220-")?;
         let text = "x".repeat(1 << 20);

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
-use flow_tests::run::{Bench, Run, flow, get, put, read, write};
+use flow_tests::run::{Bench, Run, SHOP, flow, get, put, read, write};
 use flow_tests::servers::{FtpServer, Kind};
 use flow_tests::tree::sha256;
 use serde_json::json;
@@ -13,8 +13,6 @@ const GIB: u64 = 1 << 30;
 
 /// The most resident memory that `flowhost` may have, whatever the size of a file.
 const MOST_KIB: u64 = 64 * 1024;
-
-const SHOP: &str = "shop";
 
 /// A server to move much through: vsftpd where it is, for it is the fastest, and the embedded one else.
 fn server() -> FtpServer {

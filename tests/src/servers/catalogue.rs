@@ -1,6 +1,7 @@
 //! What `cargo xtask servers` found, from `target/servers/servers.json`.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde::Deserialize;
 
@@ -9,7 +10,7 @@ use super::{Kind, is_root};
 /// A server program that is there.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Entry {
-    pub program: PathBuf,
+    program: PathBuf,
     /// Where it was unpacked. For pyftpdlib, the folder with the package.
     #[serde(default)]
     folder: Option<PathBuf>,
@@ -18,8 +19,24 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// The variables that let the program find its libraries.
-    pub fn library_path(&self) -> Vec<(&'static str, PathBuf)> {
+    /// The program, ready to be given its arguments.
+    pub fn command(&self) -> Command {
+        self.command_of(&self.program)
+    }
+
+    /// Another program of the same package, by its path from the folder that the program's own folder is in.
+    pub fn sibling(&self, path: &str) -> Option<PathBuf> {
+        Some(self.program.parent()?.parent()?.join(path))
+    }
+
+    /// A program with the variables that let it find the package's libraries.
+    pub fn command_of(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command.envs(self.library_path());
+        command
+    }
+
+    fn library_path(&self) -> Vec<(&'static str, PathBuf)> {
         let mut variables = Vec::new();
         if !self.library_path.is_empty() {
             variables.push(("LD_LIBRARY_PATH", PathBuf::from(&self.library_path)));

@@ -9,15 +9,21 @@ mod pure_ftpd;
 mod pyftpdlib;
 mod vsftpd;
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::io::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
 use tempfile::TempDir;
 
 use self::process::ServerProcess;
+
+pub use self::ports::free_range;
 
 /// The password of every account. The servers that want a hash get [`PASSWORD_HASH`].
 pub(crate) const PASSWORD: &str = flowhost::demo::server::PASSWORD;
@@ -66,6 +72,37 @@ impl Kind {
     #[must_use]
     pub fn has_chmod(self) -> bool {
         matches!(self, Self::PureFtpd | Self::Proftpd | Self::Pyftpdlib)
+    }
+
+    /// Whether the server computes hashes of files (HASH and the older XSHA256, XMD5 and so on).
+    #[must_use]
+    pub fn has_hash(self) -> bool {
+        self == Self::Proftpd
+    }
+
+    /// Whether a client may set a file's time, by MFMT or, at vsftpd, by MDTM with a time before the name.
+    #[must_use]
+    pub fn sets_times(self) -> bool {
+        self != Self::Embedded
+    }
+
+    /// Whether the server tells and takes names that are not UTF-8 as the bytes that they are. libunftp and
+    /// pyftpdlib put other characters in their place, so that such a file cannot be named at all.
+    #[must_use]
+    pub fn keeps_any_name(self) -> bool {
+        matches!(self, Self::Vsftpd | Self::PureFtpd | Self::Proftpd)
+    }
+
+    /// Whether line ends change in transfers as text. libunftp says yes to TYPE A and changes nothing.
+    #[must_use]
+    pub fn changes_line_ends(self) -> bool {
+        self != Self::Embedded
+    }
+
+    /// Whether listings are in MLSD.
+    #[must_use]
+    pub fn has_mlsd(self) -> bool {
+        self != Self::Vsftpd
     }
 
     /// Whether files in [`LOCKED`] are refused. libunftp knows no permissions below the process's own.
@@ -120,10 +157,38 @@ struct SignInLog {
 
 /// What a kind of server needs to be started: files in `folder`, and the command.
 struct SetUp {
-    command: std::process::Command,
+    command: Command,
     user: &'static str,
     remote_root: String,
     sign_in_log: Option<SignInLog>,
+}
+
+impl SetUp {
+    /// A server that shows the folder as `/` to an account of the name `shop` and has no log of sign-ins.
+    fn new(command: Command) -> Self {
+        Self {
+            command,
+            user: "shop",
+            remote_root: "/".to_owned(),
+            sign_in_log: None,
+        }
+    }
+
+    /// The same with a log: a line with `mark` is a sign-in.
+    fn logging(self, file: PathBuf, mark: &'static str) -> Self {
+        Self {
+            sign_in_log: Some(SignInLog { file, mark }),
+            ..self
+        }
+    }
+
+    /// The same without a chroot: the folder appears under its whole path.
+    fn without_chroot(self, site: &Site<'_>) -> Self {
+        Self {
+            remote_root: site.root.display().to_string(),
+            ..self
+        }
+    }
 }
 
 /// The places and ports that a set-up works with.
@@ -135,6 +200,23 @@ struct Site<'a> {
     port: u16,
     /// First and last port for passive data connections.
     passive: (u16, u16),
+    /// Whether listings are in the server's own time, where it can be told.
+    local_time: bool,
+}
+
+impl Site<'_> {
+    /// A place for one of the server's own files.
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// Writes one of the server's own files, which only this account may read: some servers insist on that.
+    fn write(&self, name: &str, content: impl AsRef<[u8]>) -> std::io::Result<PathBuf> {
+        let file = self.file(name);
+        std::fs::write(&file, content)?;
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600))?;
+        Ok(file)
+    }
 }
 
 /// How the server is started.
@@ -142,6 +224,8 @@ struct Site<'a> {
 pub struct Limits {
     /// The largest file that the server can write, in units of 512 bytes: a full disk without a disk.
     pub file_blocks: Option<u32>,
+    /// The time zone of the server and of its listings. The embedded server has none of its own.
+    pub time_zone: Option<&'static str>,
 }
 
 impl FtpServer {
@@ -212,6 +296,7 @@ impl FtpServer {
                 root: &root,
                 port: ports::free_port()?,
                 passive: ports::free_range()?,
+                local_time: limits.time_zone.is_some(),
             };
             let set_up = match kind {
                 Kind::Vsftpd => vsftpd::set_up(&entry, &site)?,
@@ -220,7 +305,9 @@ impl FtpServer {
                 Kind::Pyftpdlib => pyftpdlib::set_up(&entry, &site)?,
                 Kind::Embedded => unreachable!("started above"),
             };
-            match ServerProcess::start(set_up.command, site.port, folder.path(), limits) {
+            let mut command = set_up.command;
+            command.envs(limits.time_zone.map(|zone| ("TZ", zone)));
+            match ServerProcess::start(command, site.port, folder.path(), limits) {
                 Ok(process) => {
                     return Ok(Some(Self {
                         kind,
@@ -253,6 +340,26 @@ impl FtpServer {
         self.make_folder(path.rsplit_once('/').map_or("", |(folder, _)| folder));
         std::fs::write(&target, content).unwrap_or_else(|error| panic!("{}: {error}", target.display()));
         debug_assert!(folder.is_dir());
+        std::fs::set_permissions(&target, std::fs::Permissions::from_mode(0o666)).expect("own file");
+    }
+
+    /// The same for a file that was last changed some time ago.
+    ///
+    /// # Panics
+    /// As [`FtpServer::write`].
+    pub fn write_aged(&self, path: &str, content: impl AsRef<[u8]>, age: Duration) {
+        self.write(path, content);
+        crate::tree::set_modified(&self.root.join(path), SystemTime::now() - age);
+    }
+
+    /// The same for a file whose name is not text, in a folder below the root.
+    ///
+    /// # Panics
+    /// As [`FtpServer::write`].
+    pub fn write_raw(&self, folder: &str, name: &[u8], content: impl AsRef<[u8]>) {
+        self.make_folder(folder);
+        let target = self.root.join(folder).join(OsStr::from_bytes(name));
+        std::fs::write(&target, content).expect("own folder");
         std::fs::set_permissions(&target, std::fs::Permissions::from_mode(0o666)).expect("own file");
     }
 

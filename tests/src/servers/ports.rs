@@ -20,6 +20,9 @@ pub fn free_port() -> io::Result<u16> {
 /// First and last port of a range that no other server of this process has got, all free a moment ago.
 ///
 /// Other test processes may run at the same time, so where the search starts depends on the process.
+///
+/// # Errors
+/// When there is none.
 pub fn free_range() -> io::Result<(u16, u16)> {
     static TAKEN: AtomicU16 = AtomicU16::new(0);
     let ranges = (LAST - FIRST) / RANGE;

@@ -1,13 +1,10 @@
 //! `ProFTPD`, with an account file of our own instead of PAM. With root it changes into the served folder
-//! (`DefaultRoot`); without root it cannot, and the folder appears under its whole path.
+//! (`DefaultRoot`); without root it cannot, and the folder appears under its whole path. `mod_digest` computes hashes.
 
-use std::os::unix::fs::PermissionsExt as _;
-use std::process::Command;
-
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use super::catalogue::Entry;
-use super::{LOCKED, PASSWORD_HASH, SetUp, SignInLog, Site, account_name, is_root};
+use super::{LOCKED, PASSWORD_HASH, SetUp, Site, account_name, is_root};
 
 pub fn set_up(entry: &Entry, site: &Site<'_>) -> Result<SetUp> {
     let Site {
@@ -15,24 +12,28 @@ pub fn set_up(entry: &Entry, site: &Site<'_>) -> Result<SetUp> {
         root,
         port,
         passive,
+        ..
     } = site;
     let (user, group) = (
         rustix::process::geteuid().as_raw(),
         rustix::process::getegid().as_raw(),
     );
-    let accounts = site.folder.join("accounts");
-    std::fs::write(
-        &accounts,
+    // It refuses an account file that others could read.
+    let accounts = site.write(
+        "accounts",
         format!(
             "shop:{PASSWORD_HASH}:{user}:{group}::{}:/bin/false\n",
             root.display()
         ),
     )?;
-    // It refuses an account file that others could read.
-    std::fs::set_permissions(&accounts, std::fs::Permissions::from_mode(0o600))?;
+    let modules = entry
+        .sibling("lib/proftpd")
+        .context("the program is in a folder")?;
     let (folder, root_shown) = (folder.display(), root.display());
     let configuration = format!(
-        "ServerType standalone
+        "ModulePath {modules}
+LoadModule mod_digest.c
+ServerType standalone
 ServerName test
 DefaultAddress 127.0.0.1
 SocketBindTight on
@@ -72,28 +73,19 @@ DenyAll
         user_name = account_name("/etc/passwd", user)?,
         group_name = account_name("/etc/group", group)?,
         accounts = accounts.display(),
+        modules = modules.display(),
         first = passive.0,
         last = passive.1,
         chroot = if is_root() { "DefaultRoot ~" } else { "" },
     );
-    let file = site.folder.join("proftpd.conf");
-    std::fs::write(&file, configuration)?;
-    let mut command = Command::new(&entry.program);
+    let mut command = entry.command();
     command
         .args(["-n", "-q", "-c"])
-        .arg(file)
-        .envs(entry.library_path());
-    Ok(SetUp {
-        command,
-        user: "shop",
-        remote_root: if is_root() {
-            "/".to_owned()
-        } else {
-            root.display().to_string()
-        },
-        sign_in_log: Some(SignInLog {
-            file: site.folder.join("log"),
-            mark: "\"PASS (hidden)\" 230",
-        }),
+        .arg(site.write("proftpd.conf", configuration)?);
+    let set_up = SetUp::new(command).logging(site.file("log"), "\"PASS (hidden)\" 230");
+    Ok(if is_root() {
+        set_up
+    } else {
+        set_up.without_chroot(site)
     })
 }

@@ -2,8 +2,6 @@
 //! nobody in whose account number is below `-u` or 0, so its files belong to 65534 (`nobody`), who may
 //! write wherever the tests lay something out. It has no log of sign-ins but syslog.
 
-use std::process::Command;
-
 use anyhow::{Context as _, Result, ensure};
 
 use super::catalogue::Entry;
@@ -14,29 +12,22 @@ const ACCOUNT: u32 = 65_534;
 
 pub fn set_up(entry: &Entry, site: &Site<'_>) -> Result<SetUp> {
     let Site {
-        folder,
-        root,
-        port,
-        passive,
+        root, port, passive, ..
     } = site;
-    let accounts = site.folder.join("accounts");
     // `/./` at the end of the folder asks for a chroot there.
-    std::fs::write(
-        &accounts,
+    let accounts = site.write(
+        "accounts",
         format!(
             "shop:{PASSWORD_HASH}:{ACCOUNT}:{ACCOUNT}::{}/./::::::::::::\n",
             root.display()
         ),
     )?;
-    let database = site.folder.join("accounts.pdb");
+    let database = site.file("accounts.pdb");
     let tool = entry
-        .program
-        .parent()
-        .and_then(|folder| folder.parent())
-        .context("the program is in a folder of a folder")?
-        .join("bin/pure-pw");
-    let output = Command::new(&tool)
-        .envs(entry.library_path())
+        .sibling("bin/pure-pw")
+        .context("the program is in a folder of a folder")?;
+    let output = entry
+        .command_of(&tool)
         .arg("mkdb")
         .arg(&database)
         .arg("-f")
@@ -51,21 +42,15 @@ pub fn set_up(entry: &Entry, site: &Site<'_>) -> Result<SetUp> {
     // Refused below this folder by the system itself: it belongs to root.
     super::deny_writing(&root.join(super::LOCKED))?;
 
-    let mut command = Command::new(&entry.program);
+    let mut command = entry.command();
     command
-        .envs(entry.library_path())
         .args(["-S", &format!("127.0.0.1,{port}")])
         .args(["-l", &format!("puredb:{}", database.display())])
         .args(["-p", &format!("{}:{}", passive.0, passive.1)])
-        .args(["-g", &folder.join("pid").display().to_string()])
+        .args(["-g", &site.file("pid").display().to_string()])
         // No name lookups; chroot for everybody; no anonymous account; 100 sessions, all from one address.
         .args(["-H", "-A", "-E", "-u", "1", "-c", "100", "-C", "100"])
-        // Show names that start with a dot, and allow them; listings of up to 10,000 files.
-        .args(["-D", "-z", "-L", "10000:5"]);
-    Ok(SetUp {
-        command,
-        user: "shop",
-        remote_root: "/".to_owned(),
-        sign_in_log: None,
-    })
+        // Show names that start with a dot, and allow them; listings of up to 200,000 files.
+        .args(["-D", "-z", "-L", "200000:5"]);
+    Ok(SetUp::new(command))
 }

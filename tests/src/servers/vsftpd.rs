@@ -5,12 +5,10 @@
 //!
 //! Anonymous accounts never get `SITE CHMOD`.
 
-use std::process::Command;
-
 use anyhow::Result;
 
 use super::catalogue::Entry;
-use super::{LOCKED, PASSWORD, SetUp, SignInLog, Site};
+use super::{LOCKED, PASSWORD, SetUp, Site};
 
 pub fn set_up(entry: &Entry, site: &Site<'_>) -> Result<SetUp> {
     let Site {
@@ -18,10 +16,11 @@ pub fn set_up(entry: &Entry, site: &Site<'_>) -> Result<SetUp> {
         root,
         port,
         passive,
+        local_time,
     } = site;
     let (folder, root) = (folder.display(), root.display());
-    std::fs::write(site.folder.join("passwords"), format!("{PASSWORD}\n"))?;
-    std::fs::create_dir_all(site.folder.join("empty"))?;
+    site.write("passwords", format!("{PASSWORD}\n"))?;
+    std::fs::create_dir_all(site.file("empty"))?;
     let configuration = format!(
         "listen=YES
 listen_address=127.0.0.1
@@ -41,6 +40,10 @@ anon_mkdir_write_enable=YES
 anon_other_write_enable=YES
 anon_world_readable_only=NO
 anon_umask=022
+mdtm_write=YES
+use_localtime={local_time}
+ascii_upload_enable=YES
+ascii_download_enable=YES
 deny_file={LOCKED}/
 hide_ids=YES
 force_dot_files=YES
@@ -59,20 +62,17 @@ isolate=NO
 isolate_network=NO
 ",
         account = super::account_name("/etc/passwd", rustix::process::geteuid().as_raw())?,
+        local_time = if *local_time { "YES" } else { "NO" },
         first = passive.0,
         last = passive.1,
     );
-    let file = site.folder.join("vsftpd.conf");
-    std::fs::write(&file, configuration)?;
-    let mut command = Command::new(&entry.program);
-    command.arg(file).envs(entry.library_path());
+    let mut command = entry.command();
+    command.arg(site.write("vsftpd.conf", configuration)?);
+    let set_up = SetUp::new(command)
+        .logging(site.file("log"), "OK LOGIN")
+        .without_chroot(site);
     Ok(SetUp {
-        command,
         user: "ftp",
-        remote_root: site.root.display().to_string(),
-        sign_in_log: Some(SignInLog {
-            file: site.folder.join("log"),
-            mark: "OK LOGIN",
-        }),
+        ..set_up
     })
 }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use flow_tests::run::{Bench, Run, flow};
+use flow_tests::proxy::CutProxy;
+pub use flow_tests::run::SHOP;
+use flow_tests::run::{Bench, Run, flow, get, with};
 use flow_tests::servers::{FtpServer, Kind, LOCKED};
 use flow_tests::tree;
 use serde_json::Value;
@@ -12,9 +14,6 @@ pub struct Stage {
     pub server: FtpServer,
     pub bench: Bench,
 }
-
-/// The name of the instance for the stage's server.
-pub const SHOP: &str = "shop";
 
 /// Names that have broken FTP clients: in the text of a command, in a listing, in a pattern.
 const ODD_NAMES: [&str; 12] = [
@@ -51,6 +50,20 @@ impl Stage {
         self.bench.run(&flow(&[(SHOP, self.server.settings())], steps))
     }
 
+    /// The same by way of a proxy.
+    pub fn run_by(&self, proxy: &CutProxy, steps: Vec<Value>) -> Run {
+        self.bench
+            .run(&flow(&[(SHOP, proxy.settings(&self.server))], steps))
+    }
+
+    /// Gets the files of the folder `outbound` that these options select: the paths below it in the order in
+    /// which they came.
+    pub fn select(&self, options: Value) -> Vec<String> {
+        let run = self.run(vec![get(SHOP, with(options, "root", "outbound"))]);
+        assert_eq!((run.code, run.failures().len()), (Some(0), 0), "{run}");
+        in_order(&run)
+    }
+
     /// The files on the server, without those that the test support has laid out.
     pub fn on_server(&self) -> BTreeMap<String, Vec<u8>> {
         let mut files = tree::files(&self.server.root);
@@ -75,6 +88,25 @@ impl Stage {
         }
         self.bench.assert_spool_empty();
     }
+}
+
+/// The paths of what the step `get` has fetched, in this order, below the folder `outbound`.
+pub fn in_order(run: &Run) -> Vec<String> {
+    let events = run.events_of("payload-done", "get");
+    let path = |event: &&Value| {
+        let attributes = event["attributes"].as_array()?;
+        let path = attributes.iter().find(|pair| pair[0] == "original_path")?[1].as_str()?;
+        Some(path.trim_start_matches("outbound/").to_owned())
+    };
+    events.iter().filter_map(path).collect()
+}
+
+/// The warnings in a step's log.
+pub fn warnings<'a>(run: &'a Run, step: &str) -> Vec<&'a str> {
+    let log = run.events_of("log", step).into_iter();
+    log.filter(|event| event["level"] == "warn")
+        .filter_map(|event| event["message"].as_str())
+        .collect()
 }
 
 /// Files as [`tree::files`] gives them.

@@ -1,7 +1,9 @@
 //! The flows that must always work, and any mix of them.
 
-use flow_tests::run::{Shop, flow, get, put, with};
+use flow_tests::proxy::{CutProxy, Plan};
+use flow_tests::run::{flow, get, put, with};
 use flow_tests::servers::{FtpServer, Kind};
+use flow_tests::shop::Shop;
 use flow_tests::tree;
 use serde_json::json;
 
@@ -119,7 +121,8 @@ pub fn one_sign_in_for_all_steps(stage: &Stage) {
     for name in ["a.txt", "b.txt", "c.txt"] {
         stage.server.write(&format!("outbound/{name}"), name);
     }
-    let run = stage.run(vec![
+    let proxy = CutProxy::before(&stage.server, Plan::new());
+    let steps = vec![
         get(SHOP, json!({ "root": "outbound", "path": ".*" })),
         put("copy", SHOP, json!({ "path": "copies/" })),
         put(
@@ -132,8 +135,15 @@ pub fn one_sign_in_for_all_steps(stage: &Stage) {
             SHOP,
             json!({ "command": "delete copies/{{ original_filename }}" }),
         ),
-    ]);
+    ];
+    let run = stage.run_by(&proxy, steps);
     run.assert_ok(3);
+    assert_eq!(
+        (proxy.count("USER"), proxy.count("PASS")),
+        (1, 1),
+        "{:?}",
+        proxy.commands()
+    );
     if let Some(sign_ins) = stage.server.sign_ins() {
         assert_eq!(sign_ins, 1, "{run}");
     }

@@ -1,12 +1,20 @@
 //! What the connector does with honest servers: one list of scenarios, run against every kind of server.
 
+mod after;
 mod arrange;
+mod broken;
+mod check;
 mod connect;
+mod exists;
 mod flows;
 mod get;
 mod manage;
+mod names;
 mod put;
 mod refused;
+mod select;
+mod trace;
+mod transfer;
 
 use arrange::Stage;
 use flow_tests::servers::{FtpServer, Kind};
@@ -58,6 +66,7 @@ on_every_server! {
         under_the_original_path,
         as_private_files,
         appended,
+        only_what_an_expression_fits,
     }
     manage {
         rename_into_a_new_folder,
@@ -78,7 +87,75 @@ on_every_server! {
         with_epsv,
         with_pasv,
         with_active_data_connections,
-        and_check_the_connection,
+        with_active_data_connections_in_a_range_of_ports,
+        with_the_address_in_the_answer,
+        with_a_fixed_address_for_data,
+        to_a_server_in_another_time_zone,
+    }
+    check {
+        what_there_is,
+        what_only_writing_can_tell,
+        of_a_wrong_password,
+        of_a_root_that_is_not_there,
+    }
+    trace {
+        of_a_run_for_people,
+        of_a_run_for_programs,
+        of_a_check,
+        not_unless_it_is_asked_for,
+    }
+    select {
+        in_folders_below_by_name,
+        not_deeper_than_it_is_told,
+        not_round_in_circles,
+        by_age,
+        by_size,
+        the_first_few_in_an_order,
+        none_that_is_still_written,
+        with_a_done_file,
+        to_delete_and_to_move,
+    }
+    after {
+        it_is_kept_or_deleted,
+        it_is_moved_into_a_folder,
+        it_is_moved_to_a_name,
+        it_is_moved_onto_a_file_as_it_is_told,
+        a_move_that_fails_is_told_and_the_payload_goes_on,
+    }
+    exists {
+        a_put_overwrites,
+        a_put_is_skipped,
+        a_put_fails,
+        a_put_gets_a_number,
+        a_put_is_appended,
+        a_put_to_a_free_name_is_a_put,
+        a_rename_does_as_it_is_told,
+        a_put_has_the_temporary_name_that_it_is_given,
+    }
+    transfer {
+        verified_by_a_hash,
+        not_verified,
+        with_the_time_of_the_file,
+        as_text,
+        slowly_with_signs_of_life,
+        slowly_within_the_time_out,
+    }
+    names {
+        in_windows_1252,
+        sent_in_windows_1252,
+        in_no_encoding,
+    }
+    broken {
+        a_get_in_the_middle,
+        a_put_in_the_middle,
+        the_control_connection_in_a_transfer,
+        the_reply_to_a_store,
+        the_reply_to_the_rename_of_a_put,
+        the_reply_to_a_rename,
+        the_reply_to_a_delete,
+        the_reply_to_an_append,
+        the_reply_to_what_comes_after_a_get,
+        a_listing,
     }
     refused {
         a_wrong_password,

@@ -153,3 +153,26 @@ pub fn appended(stage: &Stage) {
         files([("inbound/log.txt", "one\ntwo\ntwo\n"), ("fresh/log.txt", "two\n")])
     );
 }
+
+/// A pattern says which payloads are sent; the others pass on.
+pub fn only_what_an_expression_fits(stage: &Stage) {
+    for name in ["orders_1.csv", "orders_2.csv", "readme.txt"] {
+        stage.bench.write(&format!("out/{name}"), name);
+    }
+    let run = stage.run(vec![
+        read("out/*"),
+        put(
+            "put",
+            SHOP,
+            json!({ "root": "inbound", "path": r"orders_\d\.csv" }),
+        ),
+    ]);
+    assert_eq!((run.code, run.failures().len()), (Some(0), 0), "{run}");
+    assert_eq!(
+        stage.on_server(),
+        files([
+            ("inbound/orders_1.csv", "orders_1.csv"),
+            ("inbound/orders_2.csv", "orders_2.csv")
+        ])
+    );
+}
