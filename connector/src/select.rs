@@ -229,7 +229,7 @@ fn crossed<T: PartialOrd>(min: Option<T>, max: Option<T>) -> bool {
     matches!((min, max), (Some(min), Some(max)) if max < min)
 }
 
-fn verdict<T: PartialOrd>(min: Option<T>, max: Option<T>, value: T) -> Verdict {
+fn verdict<T: PartialOrd + Copy>(min: Option<T>, max: Option<T>, value: T) -> Verdict {
     let fits = min.is_none_or(|min| value >= min) && max.is_none_or(|max| value <= max);
     if fits { Verdict::Fits } else { Verdict::Not }
 }

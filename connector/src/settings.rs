@@ -10,7 +10,7 @@ pub use auth::{Auth, Secret};
 pub use choices::{DataAddress, DataConnection, Visibility};
 pub use connection::{Connection, connection_schema};
 pub use options::{IfExists, Match, Options, Sort, TransferType, Verify, options_schema};
-pub use quantity::{Bytes, PortRange, Span};
+pub use quantity::PortRange;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};

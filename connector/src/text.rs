@@ -60,8 +60,8 @@ mod tests {
     use super::*;
 
     /// The same whatever the pieces are.
-    fn in_pieces(text: &[u8], mut convert: impl FnMut(&[u8]) -> Vec<u8>, size: usize) -> Vec<u8> {
-        text.chunks(size).flat_map(|piece| convert(piece)).collect()
+    fn in_pieces(text: &[u8], convert: impl FnMut(&[u8]) -> Vec<u8>, size: usize) -> Vec<u8> {
+        text.chunks(size).flat_map(convert).collect()
     }
 
     #[test]

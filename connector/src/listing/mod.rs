@@ -60,13 +60,6 @@ pub struct Entry {
     pub modified: Option<Modified>,
 }
 
-impl Entry {
-    /// When it was last changed, in milliseconds since 1970, UTC.
-    pub fn modified_ms(&self) -> Option<u64> {
-        self.modified.map(|modified| modified.ms)
-    }
-}
-
 /// The command that a listing answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
