@@ -222,6 +222,7 @@ fn a_rename_of_a_file_whose_reply_is_lost_is_no_failure() {
 #[test]
 fn a_delete_whose_effect_nobody_can_tell_is_not_called_good() {
     let server = Script::new()
+        .file("outbound/b.txt", "so that there is a folder")
         .on("DELE", |session, _| session.hang_up())
         .say("SIZE", "502 not here")
         .on("LIST", |session, _| session.hang_up())

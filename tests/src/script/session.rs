@@ -163,7 +163,12 @@ impl Session {
                 self.seen().folders.push(folder);
                 self.say(&format!("257 \"{argument}\" made"))
             }
-            "RMD" | "TYPE" | "NOOP" | "CDUP" | "ABOR" => self.say("200 fine"),
+            "CDUP" => {
+                let above = self.folder.rfind('/').unwrap_or_default();
+                self.folder.truncate(above.max(1));
+                self.say("250 there")
+            }
+            "RMD" | "TYPE" | "NOOP" | "ABOR" => self.say("200 fine"),
             "QUIT" => self.say("221 bye"),
             _ => self.say("502 not here"),
         }

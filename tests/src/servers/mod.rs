@@ -99,6 +99,12 @@ impl Kind {
         self != Self::Embedded
     }
 
+    /// Whether listings tell links from what they lead to.
+    #[must_use]
+    pub fn shows_links(self) -> bool {
+        self != Self::Pyftpdlib
+    }
+
     /// Whether listings are in MLSD.
     #[must_use]
     pub fn has_mlsd(self) -> bool {

@@ -46,14 +46,18 @@ pub fn not_deeper_than_it_is_told(stage: &Stage) {
     assert_eq!(depth(32).len(), 4);
 }
 
-/// A link to the folder that it is in leads round in circles.
+/// A link to the folder that it is in leads round in circles. Listings say that it is a link, so it is not followed;
+/// pyftpdlib calls it a folder, and there the depth ends it.
 pub fn not_round_in_circles(stage: &Stage) {
     stage.server.write("outbound/x/a.csv", "a");
     std::os::unix::fs::symlink(".", stage.server.root.join("outbound/x/again")).expect("own folder");
-    assert_eq!(
-        stage.select(json!({ "path": r"a\.csv", "recursive": true })),
-        ["x/a.csv"]
-    );
+    let found = |depth: u8| stage.select(json!({ "path": r"a\.csv", "recursive": true, "max_depth": depth }));
+    if stage.server.kind.shows_links() {
+        assert_eq!(found(32), ["x/a.csv"]);
+    } else {
+        assert_eq!(found(3), ["x/a.csv", "x/again/a.csv", "x/again/again/a.csv"]);
+        assert_eq!(found(32).len(), 32);
+    }
 }
 
 pub fn by_age(stage: &Stage) {

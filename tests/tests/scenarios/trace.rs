@@ -46,7 +46,8 @@ fn assert_dialogue(lines: &[&str], more: &[&str], run: &Run) {
     assert!(sent[0].ends_with("PASS ***"), "{}", sent[0]);
 }
 
-const OF_THE_RUN: [&str; 6] = ["> RETR", "< 150", "< 226", "> RNFR", "> RNTO", "< 250"];
+/// `1`: 150, or 125 where the data connection is there before the command.
+const OF_THE_RUN: [&str; 6] = ["> RETR", "< 1", "< 226", "> RNFR", "> RNTO", "< 250"];
 
 /// On standard error with the time and the step; standard output stays what it is.
 pub fn of_a_run_for_people(stage: &Stage) {
