@@ -139,7 +139,7 @@ fn a_text_that_looks_wrong_is_told_what_looks_right() {
         (json!({"age": -1}), "must be at least 0, for example `5m`"),
         (
             json!({"age": true}),
-            "must be text or a whole number, not true or false, for example `5m`",
+            "must be a whole number or text, not true or false, for example `5m`",
         ),
         (json!({"name": "A"}), "must fit the regular expression `^[a-z]+$`"),
         (json!({"path": "y"}), "must look like `x/y`"),
