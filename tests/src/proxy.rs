@@ -8,7 +8,8 @@
 //! Every connection has one thread, which owns both of its sockets; it looks every [`TICK`] whether the proxy has
 //! ended. So a socket is closed when its thread says so, and a reset is one.
 
-use std::collections::VecDeque;
+mod plan;
+
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
@@ -22,6 +23,8 @@ use rustix::net::sockopt;
 
 use crate::servers::FtpServer;
 
+pub use self::plan::{Cut, How, Plan, What};
+
 /// The longest that a thread takes to notice that the proxy has ended or that its connection is to break.
 const TICK: Duration = Duration::from_millis(20);
 
@@ -32,74 +35,9 @@ const SOCKET_BUFFER: usize = 128 * 1024;
 /// How much is passed on at once.
 const PIECE: usize = 64 * 1024;
 
-/// Which connections break.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum What {
-    /// The data connection, at both ends.
-    Data,
-    /// The control connection at the client's end, as a firewall does it; the data flows on.
-    Control,
-    /// Data and control connection, at both ends.
-    Both,
-}
-
-/// How a connection breaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum How {
-    /// With a reset (`SO_LINGER` 0).
-    Reset,
-    /// With a close, which looks like the end of the file.
-    Close,
-}
-
-/// A break.
-#[derive(Debug, Clone, Copy)]
-pub struct Cut {
-    /// After this many bytes of files, counted over the whole run and both directions.
-    pub after: u64,
-    /// What breaks.
-    pub what: What,
-    /// How it breaks.
-    pub how: How,
-}
-
-/// What a proxy does besides passing on.
-#[derive(Debug, Clone, Default)]
-pub struct Plan {
-    cuts: VecDeque<Cut>,
-    lost: Vec<&'static str>,
-    pace: Option<(usize, Duration)>,
-}
-
-impl Plan {
-    /// Nothing.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// One more break; they come in the order in which they are planned.
-    #[must_use]
-    pub fn cut(mut self, after: u64, what: What, how: How) -> Self {
-        self.cuts.push_back(Cut { after, what, how });
-        self
-    }
-
-    /// Loses the final reply to the next command with this word, once, and closes both ends of the connection. The
-    /// server has done what it was asked to.
-    #[must_use]
-    pub fn lose_reply_to(mut self, command: &'static str) -> Self {
-        self.lost.push(command);
-        self
-    }
-
-    /// Passes files on in pieces of so many bytes with a pause after each.
-    #[must_use]
-    pub fn pace(mut self, piece: usize, pause: Duration) -> Self {
-        self.pace = Some((piece, pause));
-        self
-    }
-}
+/// The ends of a connection, and the ways to them.
+const TO_CLIENT: usize = 0;
+const TO_SERVER: usize = 1;
 
 /// A running proxy. Dropping it ends it with all of its connections.
 pub struct CutProxy {
@@ -113,7 +51,8 @@ struct Shared {
     server: SocketAddr,
     over: AtomicBool,
     plan: Mutex<Plan>,
-    moved: AtomicU64,
+    /// Bytes of files to the client and to the server.
+    moved: [AtomicU64; 2],
     commands: Mutex<Vec<String>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -131,7 +70,7 @@ impl CutProxy {
             server: (Ipv4Addr::LOCALHOST, server_port).into(),
             over: AtomicBool::new(false),
             plan: Mutex::new(plan),
-            moved: AtomicU64::new(0),
+            moved: Default::default(),
             commands: Mutex::default(),
             threads: Mutex::default(),
         });
@@ -162,10 +101,16 @@ impl CutProxy {
         crate::run::with(server.settings(), "port", self.port())
     }
 
-    /// Bytes of files that were passed on so far, in both directions. Listings do not count.
+    /// Bytes of files that were passed on to the client so far. Listings do not count.
     #[must_use]
-    pub fn moved(&self) -> u64 {
-        self.shared.moved.load(Ordering::Relaxed)
+    pub fn fetched(&self) -> u64 {
+        self.shared.moved[TO_CLIENT].load(Ordering::Relaxed)
+    }
+
+    /// Bytes of files that were passed on to the server so far.
+    #[must_use]
+    pub fn sent(&self) -> u64 {
+        self.shared.moved[TO_SERVER].load(Ordering::Relaxed)
     }
 
     /// What was planned and has not happened: breaks and lost replies.
@@ -240,15 +185,15 @@ impl Shared {
     }
 
     /// How many of these bytes of a file may pass, and what happens after them.
-    fn count(&self, bytes: usize) -> (usize, Option<Cut>) {
+    fn count(&self, way: usize, bytes: usize) -> (usize, Option<Cut>) {
         let mut plan = lock(&self.plan);
-        let before = self.moved.load(Ordering::Relaxed);
+        let before: u64 = self.moved.iter().map(|moved| moved.load(Ordering::Relaxed)).sum();
         let due = plan.cuts.front().map(|cut| cut.after.saturating_sub(before));
         let (pass, cut) = match due.and_then(|due| usize::try_from(due).ok()) {
             Some(due) if due <= bytes => (due, plan.cuts.pop_front()),
             _ => (bytes, None),
         };
-        self.moved.store(before + pass as u64, Ordering::Relaxed);
+        self.moved[way].fetch_add(pass as u64, Ordering::Relaxed);
         (pass, cut)
     }
 }
@@ -360,6 +305,7 @@ impl Session {
             sockopt::set_socket_send_buffer_size(socket, SOCKET_BUFFER)?;
             sockopt::set_socket_recv_buffer_size(socket, SOCKET_BUFFER)?;
         }
+        // In the order of `TO_CLIENT` and `TO_SERVER`.
         let ends = [client, server];
         let mut open = [true, true];
         let mut buffer = vec![0; PIECE];
@@ -388,7 +334,7 @@ impl Session {
                 }
                 let is_file = self.is_file.load(Ordering::Relaxed);
                 let (pass, cut) = if is_file {
-                    self.shared.count(read)
+                    self.shared.count(1 - from, read)
                 } else {
                     (read, None)
                 };
@@ -404,9 +350,7 @@ impl Session {
                 }
                 if cut.what == What::Control {
                     target.write_all(&buffer[pass..read])?;
-                    self.shared
-                        .moved
-                        .fetch_add((read - pass) as u64, Ordering::Relaxed);
+                    self.shared.moved[1 - from].fetch_add((read - pass) as u64, Ordering::Relaxed);
                     continue;
                 }
                 let [client, server] = ends;

@@ -52,10 +52,11 @@ fn settings(proxy: &CutProxy, server: &FtpServer) -> Value {
     with(proxy.settings(server), "timeout", 10)
 }
 
-fn assert_went_on(run: &Run, proxy: &CutProxy, plan: &Plan) {
+/// `moved` bytes went one way and `back` bytes the other.
+fn assert_went_on(run: &Run, proxy: &CutProxy, plan: &Plan, moved: u64, back: u64) {
     run.assert_ok(1);
     assert_eq!(proxy.left_to_do(), 0, "it never broke: {plan:?}");
-    let moved = proxy.moved();
+    assert_eq!(back, 0, "{plan:?}");
     assert!(
         (SIZE..MOST_MOVED).contains(&moved),
         "{moved} bytes for a file of {SIZE}: {plan:?}\n{run}"
@@ -72,7 +73,7 @@ fn gets(kind: Kind, what: What) {
         let (proxy, bench) = (CutProxy::before(&server, plan.clone()), Bench::new());
         let steps = vec![get(SHOP, json!({ "path": "outbound/large.bin" })), write("in")];
         let run = bench.run(&flow(&[(SHOP, settings(&proxy, &server))], steps));
-        assert_went_on(&run, &proxy, &plan);
+        assert_went_on(&run, &proxy, &plan, proxy.fetched(), proxy.sent());
         assert_eq!(tree::names(&bench.path("in")), ["large.bin"], "{plan:?}");
         assert!(
             tree::sha256(&bench.path("in/large.bin")) == *digest,
@@ -100,7 +101,7 @@ fn puts(kind: Kind, what: What) {
         ];
         let run = bench.run(&flow(&[(SHOP, settings(&proxy, &server))], steps));
         let seen = watch.end();
-        assert_went_on(&run, &proxy, &plan);
+        assert_went_on(&run, &proxy, &plan, proxy.sent(), proxy.fetched());
         assert_eq!(
             seen, [SIZE; 0],
             "partly there under its final name: {plan:?}\n{run}"

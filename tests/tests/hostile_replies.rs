@@ -121,6 +121,23 @@ fn a_final_reply_before_the_data_is_kept_until_the_data_is_there() {
     assert_eq!(bench.files("in")["a.txt"], b"hello");
 }
 
+/// Pure-FTPd 1.0.50 ends a download that broke with `150 0.004 seconds (measured here)` and says no more.
+#[test]
+fn a_second_150_in_place_of_a_final_reply_is_a_broken_transfer() {
+    let server = Script::new()
+        .file("a.txt", "hello")
+        .first(1, "RETR", |session, _| {
+            session.say("150 here it comes")?;
+            session.send_only(b"he")?;
+            session.say("150 0.004 seconds (measured here), 1.14 Mbytes per second")
+        })
+        .start();
+    let bench = Bench::new();
+    let settings = with(with(server.settings(), "timeout", 2), "max_tries", 2);
+    pull(&bench, settings, json!({ "path": "a.txt" })).assert_ok(1);
+    assert_eq!(bench.files("in")["a.txt"], b"hello");
+}
+
 #[test]
 fn a_listing_whose_final_reply_never_comes_is_not_taken_for_whole() {
     warm();

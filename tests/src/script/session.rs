@@ -96,32 +96,7 @@ impl Session {
                 let port = self.listen()?;
                 self.say(&format!("227 passive (127,0,0,1,{},{})", port / 256, port % 256))
             }
-            "LIST" => {
-                let listing = self.script.listing.clone().unwrap_or_else(|| self.list(argument));
-                self.send(listing.as_bytes())
-            }
-            "MLSD" if self.has_feature("MLSD") => {
-                let listing = self.facts(argument);
-                self.send(listing.as_bytes())
-            }
-            "MLST" if self.has_feature("MLST") => {
-                let path = self.path(argument);
-                match self.size(&path) {
-                    Some(size) => {
-                        let facts = fact_line(size, &path);
-                        self.say(&format!("250-About it\r\n {}\r\n250 End", facts.trim_end()))
-                    }
-                    None => self.say("550 no such file"),
-                }
-            }
-            "MDTM" if self.has_feature("MDTM") => match self.size(&self.path(argument)) {
-                Some(_) => self.say("213 20260704000000"),
-                None => self.say("550 no such file"),
-            },
-            "NLST" => {
-                let listing = self.names(argument);
-                self.send(listing.as_bytes())
-            }
+            "LIST" | "NLST" | "MLSD" | "MLST" | "MDTM" | "SIZE" => self.tell(word, argument),
             "REST" => {
                 self.rest = argument.parse().unwrap_or_default();
                 self.say("350 from there, then")
@@ -133,10 +108,6 @@ impl Session {
                     None => self.say("550 no such file"),
                 }
             }
-            "SIZE" => match self.size(&self.path(argument)) {
-                Some(size) => self.say(&format!("213 {size}")),
-                None => self.say("550 no such file"),
-            },
             "STOR" | "APPE" => {
                 let content = self.receive()?;
                 self.store(word, argument, &content);
@@ -170,6 +141,43 @@ impl Session {
             }
             "RMD" | "TYPE" | "NOOP" | "ABOR" => self.say("200 fine"),
             "QUIT" => self.say("221 bye"),
+            _ => self.say("502 not here"),
+        }
+    }
+
+    /// Commands that look at files.
+    fn tell(&mut self, word: &str, argument: &str) -> io::Result<()> {
+        match word {
+            "LIST" => {
+                let listing = self.script.listing.clone().unwrap_or_else(|| self.list(argument));
+                self.send(listing.as_bytes())
+            }
+            "MLSD" if self.has_feature("MLSD") => {
+                let listing = self.facts(argument);
+                self.send(listing.as_bytes())
+            }
+            "MLST" if self.has_feature("MLST") => {
+                let path = self.path(argument);
+                match self.size(&path) {
+                    Some(size) => {
+                        let facts = fact_line(size, &path);
+                        self.say(&format!("250-About it\r\n {}\r\n250 End", facts.trim_end()))
+                    }
+                    None => self.say("550 no such file"),
+                }
+            }
+            "MDTM" if self.has_feature("MDTM") => match self.size(&self.path(argument)) {
+                Some(_) => self.say("213 20260704000000"),
+                None => self.say("550 no such file"),
+            },
+            "NLST" => {
+                let listing = self.names(argument);
+                self.send(listing.as_bytes())
+            }
+            "SIZE" => match self.size(&self.path(argument)) {
+                Some(size) => self.say(&format!("213 {size}")),
+                None => self.say("550 no such file"),
+            },
             _ => self.say("502 not here"),
         }
     }

@@ -1,0 +1,73 @@
+//! What a proxy breaks, and when.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// Which connections break.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// The data connection, at both ends.
+    Data,
+    /// The control connection at the client's end, as a firewall does it; the data flows on.
+    Control,
+    /// Data and control connection, at both ends.
+    Both,
+}
+
+/// How a connection breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// With a reset (`SO_LINGER` 0).
+    Reset,
+    /// With a close, which looks like the end of the file.
+    Close,
+}
+
+/// A break.
+#[derive(Debug, Clone, Copy)]
+pub struct Cut {
+    /// After this many bytes of files, counted over the whole run and both directions.
+    pub after: u64,
+    /// What breaks.
+    pub what: What,
+    /// How it breaks.
+    pub how: How,
+}
+
+/// What a proxy does besides passing on.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    pub(super) cuts: VecDeque<Cut>,
+    pub(super) lost: Vec<&'static str>,
+    pub(super) pace: Option<(usize, Duration)>,
+}
+
+impl Plan {
+    /// Nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// One more break; they come in the order in which they are planned.
+    #[must_use]
+    pub fn cut(mut self, after: u64, what: What, how: How) -> Self {
+        self.cuts.push_back(Cut { after, what, how });
+        self
+    }
+
+    /// Loses the final reply to the next command with this word, once, and closes both ends of the connection. The
+    /// server has done what it was asked to.
+    #[must_use]
+    pub fn lose_reply_to(mut self, command: &'static str) -> Self {
+        self.lost.push(command);
+        self
+    }
+
+    /// Passes files on in pieces of so many bytes with a pause after each.
+    #[must_use]
+    pub fn pace(mut self, piece: usize, pause: Duration) -> Self {
+        self.pace = Some((piece, pause));
+        self
+    }
+}
