@@ -94,6 +94,8 @@ impl Session {
         };
         match reply.code {
             226 | 250 => Ok(()),
+            // Pure-FTPd repeats the code of the beginning when the transfer broke, and says no more.
+            100..=199 => Err(Error::io(op, &subject, &io::ErrorKind::ConnectionAborted.into())),
             // Something did arrive, and after a failed transfer nobody knows what else is on its way.
             code => Err(Error::reply(op, &subject, code, &reply.text).losing_session()),
         }

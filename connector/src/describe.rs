@@ -102,20 +102,21 @@ pub fn plan(endpoint: Option<&str>, call: &Call) -> Result<Vec<Egress>, Error> {
 /// Where data connections go or come from.
 fn data_egress(connection: &Connection) -> Egress {
     let host = || connection.host.clone();
-    let all = (1, u16::MAX);
+    // Servers pick from these; below are services that nobody wants to be talked into connecting to.
+    let picked = (1024, u16::MAX);
     let passive = "FTP data connections, on ports that the server picks (passive mode)";
     let (host, ports, direction, reason) = match (connection.data_connection, connection.data_address) {
         (DataConnection::Active, _) => (
             host(),
             connection
                 .active_ports
-                .map_or(all, |range| (range.first, range.last)),
+                .map_or((1, u16::MAX), |range| (range.first, range.last)),
             Direction::Accept,
             "FTP data connections that the server opens (active mode)",
         ),
         (_, DataAddress::Fixed(address)) => (
             address.to_string(),
-            all,
+            picked,
             Direction::Connect,
             "FTP data connections, to the address in `data_address`, on ports that the server picks \
              (passive mode)",
@@ -123,12 +124,12 @@ fn data_egress(connection: &Connection) -> Egress {
         // EPSV gives no address, so there is none to follow.
         (DataConnection::Auto | DataConnection::Pasv, DataAddress::AsGiven) => (
             "*".to_owned(),
-            all,
+            picked,
             Direction::Connect,
             "FTP data connections, to whatever address and port the server names in its answer to PASV \
              (`data_address` is `as-given`)",
         ),
-        _ => (host(), all, Direction::Connect, passive),
+        _ => (host(), picked, Direction::Connect, passive),
     };
     Egress {
         host,
@@ -194,23 +195,23 @@ mod tests {
     #[test]
     fn the_plan_says_where_data_connections_go() {
         for (more, host, ports, direction) in [
-            ("", "h", (1, 65535), Direction::Connect),
+            ("", "h", (1024, 65535), Direction::Connect),
             (
                 r#","data_address":"192.0.2.10""#,
                 "192.0.2.10",
-                (1, 65535),
+                (1024, 65535),
                 Direction::Connect,
             ),
             (
                 r#","data_address":"as-given""#,
                 "*",
-                (1, 65535),
+                (1024, 65535),
                 Direction::Connect,
             ),
             (
                 r#","data_address":"as-given","data_connection":"epsv""#,
                 "h",
-                (1, 65535),
+                (1024, 65535),
                 Direction::Connect,
             ),
             (

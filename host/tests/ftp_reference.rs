@@ -45,24 +45,34 @@ fn indented(yaml: &str, by: usize) -> String {
     yaml.lines().map(|line| format!("{:by$}{line}\n", "")).collect()
 }
 
-/// Checks a flow as `flowhost check --offline` does.
-async fn check(name: &str, settings: &str, options: &str, endpoint: &str) {
-    let runtime = Runtime::new(RuntimeOptions::default()).expect("an engine");
-    let folder = std::env::temp_dir().join(format!("ftp-reference-{}", std::process::id()));
-    fs::create_dir_all(&folder).expect("a temporary folder");
-    fs::write(folder.join("password"), "secret").expect("own folder");
-    let settings = settings.replace("${env:WAREHOUSE_PASSWORD}", "${file:password}");
-    let flow = format!(
-        "name: example\ninstances:\n  warehouse:\n    connector: ftp\n    settings:\n{}steps:\n  - use: warehouse\n    endpoint: {endpoint}\n    options:\n{}",
-        indented(&settings, 6),
-        indented(options, 6)
-    );
-    let path = folder.join(format!("{name}.yaml"));
-    fs::write(&path, &flow).expect("own folder");
-    let loaded = flow::load(&runtime, &path, &LoadOptions::default()).await;
-    if let Err(problems) = loaded {
-        panic!("the example of `{name}` is refused: {problems}\n{flow}");
+/// A flow with all examples: an instance for each setting, and a step for each option.
+fn flow_of(settings: &BTreeMap<String, String>, options: &BTreeMap<String, String>) -> String {
+    let mut flow = "name: examples\ninstances:\n".to_owned();
+    for (name, example) in settings {
+        let host = if example.contains("host:") {
+            ""
+        } else {
+            "      host: ftp.example.com\n"
+        };
+        let example = indented(example, 6).replace("${env:WAREHOUSE_PASSWORD}", "${file:password}");
+        flow.push_str(&format!(
+            "  {name}:\n    connector: ftp\n    settings:\n{host}{example}"
+        ));
     }
+    // Some examples use what a payload brings along.
+    flow.push_str("steps:\n  - { id: first, use: host, endpoint: ftp-get }\n");
+    for (name, example) in options {
+        let endpoint = if example.contains("command:") {
+            "ftp-put"
+        } else {
+            "ftp-get"
+        };
+        flow.push_str(&format!(
+            "  - id: {name}\n    use: host\n    endpoint: {endpoint}\n    options:\n{}",
+            indented(example, 6)
+        ));
+    }
+    flow
 }
 
 #[tokio::test]
@@ -80,25 +90,20 @@ async fn every_setting_and_option_has_an_example_that_works() {
         settings.keys().cloned().collect::<Vec<_>>(),
         names(&connector.descriptor.connection_schema)
     );
-    for (name, example) in &settings {
-        let mut settings = example.clone();
-        if !example.contains("host:") {
-            settings.push_str("\nhost: ftp.example.com");
-        }
-        check(name, &settings, "path: orders/", "ftp-get").await;
-    }
-
     let options = examples(&document, "Options:");
     assert_eq!(
         options.keys().cloned().collect::<Vec<_>>(),
         names(&connector.descriptor.endpoints[0].options_schema)
     );
-    for (name, example) in &options {
-        let endpoint = if example.contains("command:") {
-            "ftp-put"
-        } else {
-            "ftp-get"
-        };
-        check(name, "host: ftp.example.com", example, endpoint).await;
+
+    let folder = std::env::temp_dir().join(format!("ftp-reference-{}", std::process::id()));
+    fs::create_dir_all(&folder).expect("a temporary folder");
+    fs::write(folder.join("password"), "secret").expect("own folder");
+    let path = folder.join("examples.yaml");
+    fs::write(&path, flow_of(&settings, &options)).expect("own folder");
+    let loaded = flow::load(&runtime, &path, &LoadOptions::default()).await;
+    fs::remove_dir_all(&folder).expect("own folder");
+    if let Err(problems) = loaded {
+        panic!("examples of docs/ftp.md are refused:\n{problems}");
     }
 }

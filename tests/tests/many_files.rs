@@ -112,16 +112,16 @@ async fn all_of_a_hundred_thousand_entries() {
 
 /// The folder changes under the walk: what is deleted is not in the next listing.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_thousand_files_deleted() {
+async fn thirty_thousand_of_a_hundred_thousand_files_deleted() {
     let Some(server) = server(Kind::Proftpd) else {
         return;
     };
-    let options = json!({ "command": "delete", "root": "outbound", "path": r".*[1-9]\.csv" });
+    let options = json!({ "command": "delete", "root": "outbound", "path": r".*[1-3]\.csv" });
     let (_, _, took) = call(&server, "ftp-put", options).await;
     let left = std::fs::read_dir(server.root.join("outbound"))
         .expect("own folder")
         .count();
-    assert_eq!(left, FILES / 10);
-    println!("90,000 of 100,000 files deleted: {took:?}");
+    assert_eq!(left, FILES / 10 * 7);
+    println!("30,000 of 100,000 files deleted: {took:?}");
     assert!(took < MOST, "{took:?}");
 }
