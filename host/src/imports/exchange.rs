@@ -4,14 +4,15 @@ mod body;
 
 use super::State;
 use crate::bindings::flow::connector::exchange::{Host, HostReader, HostWriter, Offer, Outcome};
-use crate::contract::{Effect, Error, ErrorKind, Metadata, Retry};
+use crate::contract::{Effect, Error, ErrorKind, Metadata};
 use crate::event::Event;
 use crate::meter::Meter;
 use crate::payload::Payload;
 use crate::state::spool::Spool;
+pub use body::Writer;
 use body::{Sink, SinkStream, SourceStream};
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use wasmtime::component::Resource;
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream};
 
@@ -119,46 +120,6 @@ pub fn unsettled() -> Error {
 
 fn cancelled() -> Error {
     Error::new(ErrorKind::Cancelled, "the run is being cancelled")
-}
-
-/// A payload on its way in: behind the guest's `writer` handle.
-pub struct Writer {
-    metadata: Metadata,
-    sink: Arc<Mutex<Sink>>,
-    opened: bool,
-}
-
-impl Writer {
-    fn sink(&self) -> MutexGuard<'_, Sink> {
-        self.sink.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Stores the body, if it is whole.
-    fn store(&self) -> Result<Payload, Error> {
-        let mut sink = self.sink();
-        if let Some(failure) = sink.failure.take() {
-            return Err(failure);
-        }
-        let Some(writer) = sink.writer.take() else {
-            return Err(Error::new(ErrorKind::Internal, "the payload was finished before"));
-        };
-        let length = writer.len();
-        let mut metadata = self.metadata.clone();
-        if let Some(size) = metadata.size.filter(|size| *size != length) {
-            let message = format!("the body has {length} bytes, and its metadata said {size}");
-            return Err(Error {
-                retry: Retry::Backoff,
-                ..Error::new(ErrorKind::Data, message)
-            });
-        }
-        metadata.size = Some(length);
-        let body = writer.finish().map_err(|error| Error::from(&error))?;
-        sink.meter.finish();
-        Ok(Payload {
-            metadata,
-            body: Some(body),
-        })
-    }
 }
 
 /// A payload that was handed in: behind the guest's `reader` handle. The payload itself is at the desk.

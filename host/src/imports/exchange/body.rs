@@ -1,10 +1,11 @@
-//! The streams of bodies, between a guest and the spool.
+//! Bodies on their way between a guest and the spool.
 
-use crate::contract::{Error, ErrorKind};
+use crate::contract::{Error, ErrorKind, Metadata, Retry};
 use crate::meter::Meter;
+use crate::payload::Payload;
 use crate::state::spool::{BodyReader, BodyWriter, SpoolError};
 use bytes::Bytes;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use wasmtime_wasi::p2::{InputStream, OutputStream, Pollable, StreamError, StreamResult};
 
 /// How much a guest may hand over in one write. WASI's sockets give at most 64 KiB a read, so more is of no use.
@@ -20,6 +21,46 @@ impl From<&SpoolError> for Error {
             SpoolError::Disk { .. } => ErrorKind::Data,
         };
         Self::new(kind, error.to_string())
+    }
+}
+
+/// A payload on its way in: behind the guest's `writer` handle.
+pub struct Writer {
+    pub(super) metadata: Metadata,
+    pub(super) sink: Arc<Mutex<Sink>>,
+    pub(super) opened: bool,
+}
+
+impl Writer {
+    fn sink(&self) -> MutexGuard<'_, Sink> {
+        self.sink.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stores the body, if it is whole.
+    pub(super) fn store(&self) -> Result<Payload, Error> {
+        let mut sink = self.sink();
+        if let Some(failure) = sink.failure.take() {
+            return Err(failure);
+        }
+        let Some(writer) = sink.writer.take() else {
+            return Err(Error::new(ErrorKind::Internal, "the payload was finished before"));
+        };
+        let length = writer.len();
+        let mut metadata = self.metadata.clone();
+        if let Some(size) = metadata.size.filter(|size| *size != length) {
+            let message = format!("the body has {length} bytes, and its metadata said {size}");
+            return Err(Error {
+                retry: Retry::Backoff,
+                ..Error::new(ErrorKind::Data, message)
+            });
+        }
+        metadata.size = Some(length);
+        let body = writer.finish().map_err(|error| Error::from(&error))?;
+        sink.meter.finish();
+        Ok(Payload {
+            metadata,
+            body: Some(body),
+        })
     }
 }
 
