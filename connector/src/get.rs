@@ -6,11 +6,12 @@ use crate::bindings::flow::connector::types::{Metadata, Summary};
 use crate::client::Client;
 use crate::error::{Effect, Error, Kind};
 use crate::fetch::fetch;
+use crate::filter::{Found, companion};
 use crate::flow::{Done, ORIGINAL_FILENAME, ORIGINAL_PATH};
 use crate::listing::Precision;
 use crate::manage;
 use crate::path::jail;
-use crate::select::{Found, Queue, companion};
+use crate::select::Queue;
 use crate::task::{After, Task};
 
 /// What became of one offered payload.

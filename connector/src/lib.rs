@@ -17,7 +17,7 @@
 //! - `control`, `trace`: commands and replies, and what somebody who reads along may see of them
 //! - `transport`, `patience`: bytes; time-outs, cancellation, keeping alive
 //! - `settings`, `command`, `pattern`, `task`: what the settings and options mean
-//! - `select`, `path`, `encoding`, `listing`: which files, and what servers say of them
+//! - `select`, `filter`, `path`, `encoding`, `listing`: which files, and what servers say of them
 //! - `error`: every failure, and the one table from reply code to kind
 //! - `fuzzing`: the readers above, for the fuzz targets; not in the component
 //!
@@ -55,6 +55,7 @@ mod encoding;
 mod error;
 mod fetch;
 mod files;
+mod filter;
 mod flow;
 #[cfg(not(target_family = "wasm"))]
 #[doc(hidden)]

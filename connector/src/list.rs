@@ -7,10 +7,11 @@ use crate::bindings::flow::connector::types::Summary;
 use crate::client::Client;
 use crate::error::Error;
 use crate::fetch::write_all;
+use crate::filter::Found;
 use crate::flow::Done;
 use crate::get::{Offered, accepted, contradiction, count, metadata};
 use crate::listing::EntryKind;
-use crate::select::{Found, Queue};
+use crate::select::Queue;
 use crate::task::Task;
 
 /// Lists what the task selects.

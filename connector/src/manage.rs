@@ -5,11 +5,12 @@ use std::collections::HashSet;
 use crate::bindings::flow::connector::types::{Metadata, Summary};
 use crate::client::Client;
 use crate::error::{Effect, Error, Kind};
+use crate::filter::Pattern;
 use crate::flow::{Done, ORIGINAL_PATH, attribute, set_attribute, set_originals};
 use crate::look::{Became, There, look, surely};
 use crate::path::{Named, RemotePath, jail};
 use crate::replace::{Choice, choose, move_onto};
-use crate::select::{Pattern, Queue};
+use crate::select::Queue;
 use crate::settings::IfExists;
 use crate::task::{Selection, Task};
 

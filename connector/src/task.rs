@@ -2,9 +2,9 @@
 
 use crate::command::{Command, FIELD as COMMAND, Verb};
 use crate::error::Error;
+use crate::filter::{Filter, Pattern};
 use crate::path::{Named, RemotePath, jail};
 use crate::pattern::{Matcher, Template};
-use crate::select::{Filter, Pattern};
 use crate::settings::{Connection, IfExists, Match, Options, TransferType, Verify};
 
 const PATH: &str = "/options/path";
