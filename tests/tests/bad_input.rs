@@ -56,6 +56,19 @@ fn an_option_that_does_not_exist() {
     );
 }
 
+/// A session that was meant to be encrypted must not send a password in the clear.
+#[test]
+fn ftps_is_refused_and_never_left_out() {
+    for tls in ["explicit", "implicit"] {
+        let (server, bench) = (server(), Bench::new());
+        let settings = with(server.settings(), "tls", tls);
+        let steps = vec![get(SHOP, json!({ "path": "outbound/a.txt" }))];
+        let run = bench.run(&flow(&[(SHOP, settings)], steps));
+        run.assert_wrong(&["instances.shop.settings.tls", "FTPS is not offered yet"]);
+        assert_eq!(server.commands(), [""; 0], "it connected: {run}");
+    }
+}
+
 #[test]
 fn a_command_that_does_not_exist() {
     refused(

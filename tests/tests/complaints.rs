@@ -2,18 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-/// Complaints that no test proves yet, each with the reason.
-const WITHOUT_PROOF: [(&str, &str); 2] = [
-    (
-        "Data connections are refused because the TLS session is not resumed",
-        "there is no TLS yet",
-    ),
-    (
-        "Closing in the wrong order gives 426",
-        "servers mind the order only where TLS is to be shut down first",
-    ),
-];
-
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
@@ -47,7 +35,7 @@ fn every_complaint_has_an_answer_and_a_proof_that_exists() {
             wrong.push(format!("{complaint}: no answer"));
         }
         let tests: Vec<&str> = proof.split('`').skip(1).step_by(2).collect();
-        if tests.is_empty() && !WITHOUT_PROOF.iter().any(|(known, _)| known == complaint) {
+        if tests.is_empty() {
             wrong.push(format!("{complaint}: no proof"));
         }
         wrong.extend(
@@ -58,19 +46,6 @@ fn every_complaint_has_an_answer_and_a_proof_that_exists() {
         );
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
-}
-
-#[test]
-fn what_has_no_proof_is_still_listed() {
-    let rows = rows();
-    for (complaint, reason) in WITHOUT_PROOF {
-        let row = rows.iter().find(|row| row[0] == complaint);
-        let row = row.unwrap_or_else(|| panic!("not in the table: {complaint}"));
-        assert_eq!(
-            row[2], "comes with FTPS",
-            "{complaint} has a proof now; {reason} is out of date"
-        );
-    }
 }
 
 /// Why a test is not there: `file::function`, a scenario also in the list of those that are run.
