@@ -5,6 +5,7 @@ use flowhost::engine::{Runtime, RuntimeOptions};
 use flowhost::flow::{self, LoadOptions};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
@@ -42,7 +43,8 @@ fn names(schema: &str) -> Vec<String> {
 }
 
 fn indented(yaml: &str, by: usize) -> String {
-    yaml.lines().map(|line| format!("{:by$}{line}\n", "")).collect()
+    yaml.lines()
+        .fold(String::new(), |text, line| text + &" ".repeat(by) + line + "\n")
 }
 
 /// A flow with all examples: an instance for each setting, and a step for each option.
@@ -55,9 +57,11 @@ fn flow_of(settings: &BTreeMap<String, String>, options: &BTreeMap<String, Strin
             "      host: ftp.example.com\n"
         };
         let example = indented(example, 6).replace("${env:WAREHOUSE_PASSWORD}", "${file:password}");
-        flow.push_str(&format!(
+        write!(
+            flow,
             "  {name}:\n    connector: ftp\n    settings:\n{host}{example}"
-        ));
+        )
+        .expect("a string takes all");
     }
     // Some examples use what a payload brings along.
     flow.push_str("steps:\n  - { id: first, use: host, endpoint: ftp-get }\n");
@@ -67,10 +71,12 @@ fn flow_of(settings: &BTreeMap<String, String>, options: &BTreeMap<String, Strin
         } else {
             "ftp-get"
         };
-        flow.push_str(&format!(
+        write!(
+            flow,
             "  - id: {name}\n    use: host\n    endpoint: {endpoint}\n    options:\n{}",
             indented(example, 6)
-        ));
+        )
+        .expect("a string takes all");
     }
     flow
 }
