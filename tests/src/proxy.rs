@@ -5,8 +5,8 @@
 //! the whole run, with a reset or a plain close, of the data connection, the control connection or both. Single
 //! replies can be lost together with their connection, and transfers can be slowed down.
 //!
-//! Every connection has one thread, which owns both of its sockets; it looks every [`TICK`] whether the proxy has
-//! ended. So a socket is closed when its thread says so, and a reset is one.
+//! Every connection has one thread, which owns both of its sockets; it looks every few milliseconds whether the proxy
+//! has ended. So a socket is closed when its thread says so, and a reset is one.
 
 mod plan;
 
