@@ -110,6 +110,12 @@ fn answer(reply: &Reply) -> Answer {
     }
 }
 
+/// The bytes that a name, or any text from a server, had there.
+#[must_use]
+pub fn bytes(text: &str) -> Vec<u8> {
+    Encoding::default().encode(text).unwrap_or_default()
+}
+
 /// What reaches the wire when a command is to be sent; nothing when it is refused.
 #[must_use]
 pub fn sent(command: &str) -> Vec<u8> {

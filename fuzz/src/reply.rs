@@ -49,10 +49,18 @@ fn sound(answer: &Answer, bytes: usize) {
         );
         assert!(!base.ends_with('/'), "{base:?} would make a double slash");
         let command = format!("CWD {base}/a");
+        let sent = fuzzing::sent(&command);
         assert_eq!(
-            fuzzing::sent(&command),
-            format!("{command}\r\n").as_bytes(),
+            sent.strip_suffix(b"\r\n"),
+            Some(fuzzing::bytes(&command).as_slice()),
             "not one command"
+        );
+        assert_eq!(
+            sent.iter()
+                .filter(|byte| matches!(byte, b'\r' | b'\n' | 0))
+                .count(),
+            2,
+            "not one line: {sent:?}"
         );
     }
     assert!(!answer.ports.contains(&Some(0)), "port 0");
