@@ -119,8 +119,6 @@ impl Appending<'_> {
 
     fn one_try(&mut self, session: &mut Session) -> Result<u64, Error> {
         let mut source = Source::open(self.reader, self.task)?;
-        // Several servers refuse SIZE in ascii mode.
-        session.set_type(TransferType::Binary)?;
         if self.begun {
             let added = self.settled(session)?;
             if added > 0 {
@@ -220,7 +218,6 @@ impl Appending<'_> {
         let mut now = None;
         if self.before.is_some() {
             client.clean_up(|session| {
-                session.set_type(TransferType::Binary)?;
                 now = self.size(session)?;
                 Ok(())
             });

@@ -80,17 +80,17 @@ impl Command {
         Ok(Self { verb, path })
     }
 
-    /// Checks a text that still has templates in it: the word, where it is not itself one.
-    pub fn check_template(text: &str) -> Result<(), Error> {
+    /// Checks a text that still has templates in it. The answer is the word, where it is not itself one.
+    pub fn check_template(text: &str) -> Result<Option<Verb>, Error> {
         let word = text
             .trim_start()
             .split([' ', '\t', ':'])
             .next()
             .unwrap_or_default();
         if word.contains("{{") {
-            Ok(())
+            Ok(None)
         } else {
-            split(text).map(|_| ())
+            split(text).map(|(verb, _)| Some(verb))
         }
     }
 }

@@ -216,6 +216,16 @@ impl Error {
         }
     }
 
+    /// The same failure after part of the work was done, which stays.
+    #[must_use]
+    pub fn after_a_part(self) -> Self {
+        let effect = match self.effect {
+            Effect::None => Effect::Partial,
+            effect => effect,
+        };
+        self.leaving(effect)
+    }
+
     /// The same failure with another effect.
     #[must_use]
     pub fn leaving(self, effect: Effect) -> Self {

@@ -86,7 +86,8 @@ impl Session {
 
     /// The size of a file.
     pub fn size(&mut self, path: &RemotePath) -> Result<Stat, Error> {
-        // As text a file would have another length, and most servers refuse to count it.
+        // As text a file would have another length, and several servers refuse to count it, with the same 550 as
+        // for a file that is not there.
         self.set_type(TransferType::Binary)?;
         let reply = self.command(Op::Stat, path.as_str(), &format!("SIZE {}", self.remote(path)))?;
         match (reply.code, reply.exact.trim().parse::<u64>()) {

@@ -76,11 +76,7 @@ impl Pattern {
     }
 
     /// Whether a path below the folder fits.
-    pub fn fits(&self, below: &RemotePath) -> bool {
-        self.fits_text(below.as_str())
-    }
-
-    pub fn fits_text(&self, below: &str) -> bool {
+    pub fn fits(&self, below: &str) -> bool {
         let text = if self.whole {
             below
         } else {
@@ -153,6 +149,7 @@ impl Filter {
         Ok(filter)
     }
 
+    /// Whether a file passes, as far as its listing tells.
     pub fn judge(&self, found: &Found, now: Duration) -> Verdict {
         if found.kind == EntryKind::Folder {
             return Verdict::Fits;
@@ -186,6 +183,12 @@ impl Filter {
             Sort::SizeDesc => b.size.cmp(&a.size),
         };
         by.then_with(|| a.path.cmp(&b.path))
+    }
+
+    /// The companion that says that a file is complete, where one is wanted.
+    pub fn companion(&self, path: &RemotePath) -> Option<RemotePath> {
+        let done = self.done_file.as_ref()?;
+        Some(path.parent().child(&done.fill(path.name(), "")))
     }
 
     /// Whether every file passes.
@@ -230,12 +233,6 @@ fn latest(modified: Modified) -> Duration {
         Precision::Day => 86_399_999,
     };
     Duration::from_millis(modified.ms.saturating_add(slack))
-}
-
-/// The companion that says that a file is complete, where one is wanted.
-pub fn companion(filter: &Filter, path: &RemotePath) -> Option<RemotePath> {
-    let done = filter.done_file.as_ref()?;
-    Some(path.parent().child(&done.fill(path.name(), "")))
 }
 
 #[cfg(test)]

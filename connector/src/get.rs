@@ -6,7 +6,7 @@ use crate::bindings::flow::connector::types::{Metadata, Summary};
 use crate::client::Client;
 use crate::error::{Effect, Error, Kind};
 use crate::fetch::fetch;
-use crate::filter::{Found, companion};
+use crate::filter::Found;
 use crate::flow::{Done, ORIGINAL_FILENAME, ORIGINAL_PATH};
 use crate::listing::Precision;
 use crate::manage;
@@ -69,9 +69,13 @@ pub fn count(result: Result<Offered, Error>, summary: &mut Summary) -> Result<bo
 /// Deletes or moves a file that the flow has accepted, and its companion with it.
 fn after(client: &mut Client, found: &Found, task: &Task) -> Result<(), Error> {
     let path = &found.path;
-    let of_its_own = |done: &crate::pattern::Template| done.depends_on_name();
-    let companion =
-        companion(&task.filter, path).filter(|_| task.filter.done_file.as_ref().is_some_and(of_its_own));
+    let done = task
+        .filter
+        .done_file
+        .as_ref()
+        // One for all files of a folder stays.
+        .filter(|done| done.depends_on_name());
+    let companion = done.and_then(|_| task.filter.companion(path));
     match &task.after {
         After::Keep => return Ok(()),
         After::Delete => {
@@ -81,19 +85,15 @@ fn after(client: &mut Client, found: &Found, task: &Task) -> Result<(), Error> {
             }
         }
         After::Move(template) => {
-            let run = context::run_id();
-            let target = |path: &crate::path::RemotePath| -> Result<_, Error> {
-                let named = jail(&template.fill(path.name(), &run), "/options/after")?;
-                Ok(if named.folder {
-                    named.path.child(path.name())
-                } else {
-                    named.path
-                })
+            let named = jail(&template.fill(path.name(), &context::run_id()), "/options/after")?;
+            let to = if named.folder {
+                named.path.child(path.name())
+            } else {
+                named.path
             };
-            let to = target(path)?;
             manage::rename_one(client, path, &to, task.if_exists)?;
             // Beside the file, under the name that belongs to the file's new one.
-            if let (Some(from), Some(done)) = (companion, &task.filter.done_file) {
+            if let (Some(from), Some(done)) = (companion, done) {
                 let to = to.parent().child(&done.fill(to.name(), ""));
                 manage::rename_one(client, &from, &to, task.if_exists)?;
             }

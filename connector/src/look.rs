@@ -6,7 +6,6 @@ use crate::files::Stat;
 use crate::listing::EntryKind;
 use crate::path::RemotePath;
 use crate::session::Session;
-use crate::settings::TransferType;
 
 /// What is at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,8 +30,6 @@ impl From<EntryKind> for There {
 /// Finds out what is at a path, the same on every server: by MLST, by SIZE and CWD, or by listing the folder
 /// where the server offers neither.
 pub fn look(session: &mut Session, path: &RemotePath) -> Result<There, Error> {
-    // Several servers refuse SIZE in ascii mode with the same 550 as for a file that is not there.
-    session.set_type(TransferType::Binary)?;
     let machine = session.has("MLST");
     let stat = if machine {
         session.stat(path)?

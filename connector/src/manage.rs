@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::bindings::flow::connector::types::{Metadata, Summary};
 use crate::client::Client;
-use crate::error::{Effect, Error, Kind};
+use crate::error::{Error, Kind};
 use crate::filter::Pattern;
 use crate::flow::{Done, ORIGINAL_PATH, attribute, set_attribute, set_originals};
 use crate::look::{Became, There, look, surely};
@@ -145,16 +145,8 @@ fn after_others(error: Error, count: u64, done: &str) -> Error {
     if count == 0 {
         return error;
     }
-    let effect = match error.effect {
-        Effect::None => Effect::Partial,
-        effect => effect,
-    };
     let message = format!("{} Before that, {count} of the files were {done}.", error.message);
-    Error {
-        message,
-        effect,
-        ..error
-    }
+    Error { message, ..error }.after_a_part()
 }
 
 /// Makes a folder and those above it.
@@ -287,6 +279,7 @@ fn origin(metadata: &Metadata) -> Result<RemotePath, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Effect;
 
     #[test]
     fn what_a_walk_can_come_to() {

@@ -118,6 +118,14 @@ pub fn jail(text: &str, field: &str) -> Result<Named, Error> {
     })
 }
 
+/// A name's stem and extension. One that only starts with a dot has no extension.
+pub fn stem_and_extension(name: &str) -> (&str, &str) {
+    match name.rsplit_once('.') {
+        Some((stem, extension)) if !stem.is_empty() => (stem, extension),
+        _ => (name, ""),
+    }
+}
+
 /// Whether a name, from a server or a payload, is one segment that may be put into a path.
 pub fn is_name(name: &str) -> bool {
     !matches!(name, "" | "." | "..") && !name.contains(['/', '\0', '\r', '\n'])

@@ -220,12 +220,7 @@ impl Patience {
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
         if !self.cleaning.load(Ordering::Relaxed) {
-            if (self.host.cancelled)() {
-                return Err(Stop::Cancelled.into());
-            }
-            if (self.host.remaining_ms)() == 0 {
-                return Err(Stop::CallOver.into());
-            }
+            return check(self.host);
         }
         Ok(())
     }
@@ -260,16 +255,22 @@ impl Patience {
     }
 }
 
+/// An error when the host wants the call to end, or will end it.
+fn check(host: Host) -> io::Result<()> {
+    if (host.cancelled)() {
+        return Err(Stop::Cancelled.into());
+    }
+    if (host.remaining_ms)() == 0 {
+        return Err(Stop::CallOver.into());
+    }
+    Ok(())
+}
+
 /// Sleeps, but wakes up for the end of the call.
 pub fn pause(host: Host, duration: Duration) -> io::Result<()> {
     let start = Instant::now();
     loop {
-        if (host.cancelled)() {
-            return Err(Stop::Cancelled.into());
-        }
-        if (host.remaining_ms)() == 0 {
-            return Err(Stop::CallOver.into());
-        }
+        check(host)?;
         let Some(left) = duration
             .checked_sub(start.elapsed())
             .filter(|left| !left.is_zero())

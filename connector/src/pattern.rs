@@ -4,7 +4,7 @@ use globset::GlobBuilder;
 use regex::{Regex, RegexBuilder, bytes};
 
 use crate::error::{Error, printable};
-use crate::path::is_name;
+use crate::path::{is_name, stem_and_extension};
 
 /// Bytes that a compiled pattern may take; a hostile one could otherwise fill the memory.
 const LARGEST_PATTERN: usize = 1 << 20;
@@ -170,11 +170,7 @@ impl Template {
 
     /// Puts in a file's name and the run's id.
     pub fn fill(&self, name: &str, run: &str) -> String {
-        // A name that only starts with a dot has no extension.
-        let (stem, extension) = match name.rsplit_once('.') {
-            Some((stem, extension)) if !stem.is_empty() => (stem, extension),
-            _ => (name, ""),
-        };
+        let (stem, extension) = stem_and_extension(name);
         self.0
             .iter()
             .map(|part| match part {
@@ -194,18 +190,20 @@ impl Template {
 
     /// Whether a name may have come from this template: it begins and ends as all results do.
     pub fn may_give(&self, name: &str) -> bool {
-        let text = |part: Option<&Part>| match part {
-            Some(Part::Text(text)) => text.clone(),
-            _ => String::new(),
-        };
+        fn text(part: Option<&Part>) -> &str {
+            match part {
+                Some(Part::Text(text)) => text,
+                _ => "",
+            }
+        }
         let (first, last) = (text(self.0.first()), text(self.0.last()));
         if !self.depends_on_name() {
             return self.0.len() == 1 && name == first;
         }
         (!first.is_empty() || !last.is_empty())
             && name.len() > first.len() + last.len()
-            && name.starts_with(&first)
-            && name.ends_with(&last)
+            && name.starts_with(first)
+            && name.ends_with(last)
     }
 }
 

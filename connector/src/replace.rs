@@ -4,10 +4,10 @@
 use std::collections::HashSet;
 
 use crate::client::Client;
-use crate::error::{Effect, Error, Kind};
+use crate::error::{Error, Kind};
 use crate::files::Stat;
 use crate::look::{Became, There, look, surely};
-use crate::path::RemotePath;
+use crate::path::{RemotePath, stem_and_extension};
 use crate::session::Session;
 use crate::settings::IfExists;
 
@@ -69,7 +69,7 @@ fn free_name(session: &mut Session, target: &RemotePath) -> Result<RemotePath, E
     }
     // Whether the server tells `A` and `a` apart is not known. Passing over a number that is free does no harm.
     let mut taken = HashSet::new();
-    let (stem, _) = parts(target.name());
+    let (stem, _) = stem_and_extension(target.name());
     let begin: String = stem.chars().take(1).flat_map(char::to_lowercase).collect();
     session.list(&target.parent(), |entry| {
         let name = entry.name.to_lowercase();
@@ -91,7 +91,7 @@ fn free_name(session: &mut Session, target: &RemotePath) -> Result<RemotePath, E
 
 /// `order.csv` and 2 to `order-2.csv`.
 fn numbered(target: &RemotePath, number: u16) -> RemotePath {
-    let (stem, extension) = parts(target.name());
+    let (stem, extension) = stem_and_extension(target.name());
     let end = if extension.is_empty() {
         format!("-{number}")
     } else {
@@ -99,14 +99,6 @@ fn numbered(target: &RemotePath, number: u16) -> RemotePath {
     };
     let stem = cut(stem, LONGEST_NAME.saturating_sub(end.len()).max(1));
     target.parent().child(&format!("{stem}{end}"))
-}
-
-/// A name's stem and extension. One that only starts with a dot has no extension.
-fn parts(name: &str) -> (&str, &str) {
-    match name.rsplit_once('.') {
-        Some((stem, extension)) if !stem.is_empty() => (stem, extension),
-        _ => (name, ""),
-    }
 }
 
 /// The start of a text, at most this many bytes, without half a character at its end.
@@ -148,15 +140,7 @@ pub fn move_onto(client: &mut Client, from: &RemotePath, to: &RemotePath, over: 
             "{} The old `{to}` was removed before, to make room.",
             error.message
         );
-        let effect = match error.effect {
-            Effect::None => Effect::Partial,
-            effect => effect,
-        };
-        Error {
-            message,
-            effect,
-            ..error
-        }
+        Error { message, ..error }.after_a_part()
     })
 }
 

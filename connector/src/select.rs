@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use crate::client::Client;
 use crate::error::{Error, Kind, Op};
 use crate::files::Stat;
-use crate::filter::{Filter, Found, Pattern, Verdict, companion};
+use crate::filter::{Filter, Found, Pattern, Verdict};
 use crate::listing::{Entry, EntryKind};
 use crate::path::{Named, RemotePath};
 use crate::session::Session;
@@ -88,9 +88,9 @@ impl<'a> Queue<'a> {
     }
 
     fn fill(&mut self, client: &mut Client) -> Result<(), Error> {
-        let window = client.attempt(|session| {
-            self.resolve(session)?;
-            self.walk_once(session)
+        let window = client.attempt(|session| match self.single(session)? {
+            Some(found) => Ok(self.window_of(found)),
+            None => self.walk_once(session),
         })?;
         let Window {
             mut kept, overflowed, ..
@@ -117,12 +117,14 @@ impl<'a> Queue<'a> {
         }
     }
 
-    /// Finds out whether a single path is a folder, and then means what is in it.
-    fn resolve(&mut self, session: &mut Session) -> Result<(), Error> {
+    /// What is known of a single path; none when it is a folder, and then what is in that is meant. One look has
+    /// to do, for each is a round trip.
+    fn single(&mut self, session: &mut Session) -> Result<Option<Found>, Error> {
         let Source::Path(path) = &self.source else {
-            return Ok(());
+            return Ok(None);
         };
-        let folder = match session.stat(path)? {
+        let stat = session.stat(path)?;
+        let folder = match &stat {
             Stat::Is(entry) => entry.kind == EntryKind::Folder,
             // MLST would have known a folder.
             Stat::Missing if session.has("MLST") => false,
@@ -131,8 +133,31 @@ impl<'a> Queue<'a> {
         };
         if folder {
             self.source = Source::Walk(Pattern::all(path.clone(), false));
+            return Ok(None);
         }
-        Ok(())
+        match stat {
+            Stat::Is(entry) => Ok(Some(Found::new(path.clone(), &entry))),
+            Stat::Unknown => Ok(Some(Found {
+                path: path.clone(),
+                kind: EntryKind::File,
+                size: None,
+                modified: None,
+            })),
+            Stat::Missing => Err(Error {
+                code: Some(550),
+                ..Error::new(Kind::NotFound, format!("There is no file or folder `{path}`."))
+            }),
+        }
+    }
+
+    /// A window of one file, if it may pass.
+    fn window_of(&self, found: Found) -> Window<'a> {
+        let passes = self.filter.judge(&found, self.now) != Verdict::Not;
+        Window {
+            filter: self.filter,
+            kept: passes.then_some(found).into_iter().collect(),
+            overflowed: false,
+        }
     }
 
     /// One walk: the first files after those of the walk before.
@@ -142,15 +167,8 @@ impl<'a> Queue<'a> {
             kept: Vec::new(),
             overflowed: false,
         };
-        let pattern = match &self.source {
-            Source::Path(path) => {
-                let found = single(session, path)?;
-                if self.filter.judge(&found, self.now) != Verdict::Not {
-                    window.kept.push(found);
-                }
-                return Ok(window);
-            }
-            Source::Walk(pattern) => pattern,
+        let Source::Walk(pattern) = &self.source else {
+            return Ok(window);
         };
         let is_companion = |name: &str| {
             self.filter
@@ -161,7 +179,7 @@ impl<'a> Queue<'a> {
         self.walk(session, pattern, &mut |path, entry| {
             if (entry.kind == EntryKind::Folder && !self.folders_too)
                 || is_companion(&entry.name)
-                || !pattern.fits_text(path.below(&pattern.root))
+                || !pattern.fits(path.below(&pattern.root))
             {
                 return;
             }
@@ -181,7 +199,6 @@ impl<'a> Queue<'a> {
     /// is there, where they need one. What is said of them now counts.
     fn confirm(&self, session: &mut Session, kept: &[Found]) -> Result<Vec<Found>, Error> {
         let mut again: Vec<(Option<Found>, bool)> = vec![(None, false); kept.len()];
-        let companion = |found: &Found| companion(self.filter, &found.path);
         if let Source::Path(_) = &self.source {
             for (found, (now, complete)) in kept.iter().zip(&mut again) {
                 *now = match session.stat(&found.path)? {
@@ -189,7 +206,7 @@ impl<'a> Queue<'a> {
                     Stat::Missing => None,
                     Stat::Unknown => Some(found.clone()),
                 };
-                if let Some(companion) = companion(found) {
+                if let Some(companion) = self.filter.companion(&found.path) {
                     *complete = !matches!(session.stat(&companion)?, Stat::Missing);
                 }
             }
@@ -201,7 +218,7 @@ impl<'a> Queue<'a> {
                 .collect();
             let mut companions: HashMap<RemotePath, Vec<usize>> = HashMap::new();
             for (at, found) in kept.iter().enumerate() {
-                if let Some(companion) = companion(found) {
+                if let Some(companion) = self.filter.companion(&found.path) {
                     companions.entry(companion).or_default().push(at);
                 }
             }
@@ -289,23 +306,6 @@ impl<'a> Queue<'a> {
             found.modified = entry.modified.or(found.modified);
         }
         Ok((self.filter.judge(&found, self.now) == Verdict::Fits).then_some(found))
-    }
-}
-
-/// What is known of a single path that is no folder.
-fn single(session: &mut Session, path: &RemotePath) -> Result<Found, Error> {
-    match session.stat(path)? {
-        Stat::Is(entry) => Ok(Found::new(path.clone(), &entry)),
-        Stat::Unknown => Ok(Found {
-            path: path.clone(),
-            kind: EntryKind::File,
-            size: None,
-            modified: None,
-        }),
-        Stat::Missing => Err(Error {
-            code: Some(550),
-            ..Error::new(Kind::NotFound, format!("There is no file or folder `{path}`."))
-        }),
     }
 }
 

@@ -82,6 +82,7 @@ mod tests {
             (Tls::None, DataConnection::Auto)
         );
         assert!(connection.default_folder().unwrap().is_root());
+        assert!(connection.busy().unwrap().is_match("Sorry, too many users."));
         assert_eq!(Options::parse("").unwrap(), Options::default());
         assert_eq!(
             Options::parse(r#"{"path":"","root":""}"#).unwrap(),

@@ -151,7 +151,6 @@ impl<'a> Upload<'a> {
 
     /// Goes on where the last session broke. None when that cannot be done, or turned out not to have worked.
     fn go_on(&mut self, session: &mut Session) -> Result<Option<u64>, Error> {
-        session.set_type(TransferType::Binary)?;
         let Way::From(offset) = way(&session.size(self.path)?, self.sent) else {
             return Ok(None);
         };

@@ -35,7 +35,7 @@ pub fn target(
                 Some(path) if pattern.deep => jail(path, "/options/original_path")?.path,
                 _ => RemotePath::default().child(file_name(task, metadata)?),
             };
-            if !pattern.fits(&below) {
+            if !pattern.fits(below.as_str()) {
                 return Ok(None);
             }
             pattern.root.join(&below)

@@ -79,6 +79,18 @@ impl Task {
             },
         };
         fits_verb(options, verb)?;
+        let task = Self::read(options, connection, verb, path)?;
+        task.check()?;
+        Ok(task)
+    }
+
+    /// Reads the options, whether or not they fit the command.
+    fn read(
+        options: &Options,
+        connection: &Connection,
+        verb: Verb,
+        path: Option<Named>,
+    ) -> Result<Self, Error> {
         let (target, own) = if verb == Verb::Rename {
             (path, None)
         } else {
@@ -97,7 +109,7 @@ impl Task {
             }
             None => selection(options, connection)?,
         };
-        let task = Self {
+        Ok(Self {
             verb,
             selection,
             filter: Filter::new(options)?,
@@ -114,9 +126,7 @@ impl Task {
             transfer_type: options.transfer_type.unwrap_or_default(),
             original_filename: options.original_filename.clone(),
             original_path: options.original_path.clone(),
-        };
-        task.check()?;
-        Ok(task)
+        })
     }
 
     fn check(&self) -> Result<(), Error> {
@@ -287,20 +297,13 @@ fn after(text: Option<&str>) -> Result<After, Error> {
 pub fn check_stated(options: &Options, connection: &Connection, default: Verb) -> Result<(), Error> {
     let is_template = |text: &Option<String>| text.as_ref().is_some_and(|text| text.contains("{{"));
     let mut known = options.clone();
+    let mut known_verb = true;
     if is_template(&options.command) {
         let text = options.command.as_deref().unwrap_or_default();
-        Command::check_template(text)?;
+        let verb = Command::check_template(text)?;
+        known_verb = verb.is_some();
         // Whatever the path turns out to be, the rest must fit the word.
-        let word = text
-            .trim_start()
-            .split([' ', '\t', ':'])
-            .next()
-            .unwrap_or_default();
-        if word.contains("{{") {
-            // Nor can be said what the other options mean for a word that is not known.
-            return Ok(());
-        }
-        known.command = Some(format!("{word} {{{{"));
+        known.command = verb.map(|verb| format!("{} {{{{", verb.word()));
     }
     for text in [&mut known.path, &mut known.root] {
         if is_template(text) {
@@ -312,7 +315,12 @@ pub fn check_stated(options: &Options, connection: &Connection, default: Verb) -
             *text = None;
         }
     }
-    Task::new(&known, connection, default).map(|_| ())
+    if known_verb {
+        Task::new(&known, connection, default).map(|_| ())
+    } else {
+        // What the options mean for a word that is not known cannot be said, but whether they can be read.
+        Task::read(&known, connection, default, None).map(|_| ())
+    }
 }
 
 #[cfg(test)]
@@ -335,44 +343,36 @@ mod tests {
         }
     }
 
-    fn below(path: &str) -> RemotePath {
-        jail(path, "").unwrap().path
-    }
-
     #[test]
     fn a_regex_fits_the_whole_path() {
         let flat = pattern(r#"{"root":"out","path":"a|b\\d+\\.csv"}"#);
         assert_eq!((flat.root.as_str(), flat.deep), ("out", false));
-        assert!(flat.fits(&below("a")) && flat.fits(&below("b12.csv")));
-        assert!(
-            !flat.fits(&below("xa")) && !flat.fits(&below("b12.csv.tmp")) && !flat.fits(&below("ab1.csv"))
-        );
+        assert!(flat.fits("a") && flat.fits("b12.csv"));
+        assert!(!flat.fits("xa") && !flat.fits("b12.csv.tmp") && !flat.fits("ab1.csv"));
         let deep = pattern(r#"{"root":"out","path":".*/x\\.csv"}"#);
-        assert!(deep.deep && deep.fits(&below("2024/05/x.csv")) && !deep.fits(&below("x.csv")));
+        assert!(deep.deep && deep.fits("2024/05/x.csv") && !deep.fits("x.csv"));
     }
 
     #[test]
     fn a_glob_respects_folders() {
         let flat = pattern(r#"{"path":"*.csv","match":"glob"}"#);
         assert_eq!((flat.root.as_str(), flat.deep), ("inbox", false));
-        assert!(flat.fits(&below("a.csv")) && !flat.fits(&below("a.csv.tmp")));
+        assert!(flat.fits("a.csv") && !flat.fits("a.csv.tmp"));
         let deep = pattern(r#"{"path":"**/*.{csv,xml}","match":"glob","root":"/"}"#);
         assert!(deep.deep && deep.root.is_root());
-        assert!(
-            deep.fits(&below("a.csv")) && deep.fits(&below("x/y/a.xml")) && !deep.fits(&below("x/a.txt"))
-        );
+        assert!(deep.fits("a.csv") && deep.fits("x/y/a.xml") && !deep.fits("x/a.txt"));
     }
 
     #[test]
     fn names_in_folders_below() {
         let names = pattern(r#"{"root":"out","path":"x\\d\\.csv","recursive":true}"#);
-        assert!(names.deep && names.fits(&below("a/b/x1.csv")) && names.fits(&below("x1.csv")));
+        assert!(names.deep && names.fits("a/b/x1.csv") && names.fits("x1.csv"));
         let exact = pattern(r#"{"path":"a[1].csv","recursive":true}"#);
-        assert!(exact.fits(&below("q/a[1].csv")) && !exact.fits(&below("q/a1.csv")));
+        assert!(exact.fits("q/a[1].csv") && !exact.fits("q/a1.csv"));
         let path = pattern(r#"{"path":"q/a.csv","recursive":true}"#);
-        assert!(path.fits(&below("q/a.csv")) && !path.fits(&below("p/q/a.csv")));
+        assert!(path.fits("q/a.csv") && !path.fits("p/q/a.csv"));
         let all = pattern(r#"{"path":"q/","recursive":true}"#);
-        assert!(all.root.as_str() == "q" && all.deep && all.fits(&below("any/thing")));
+        assert!(all.root.as_str() == "q" && all.deep && all.fits("any/thing"));
         let flat = pattern(r#"{"root":"out","path":"[^/]+","recursive":false}"#);
         assert!(!flat.deep);
     }
@@ -487,6 +487,8 @@ mod tests {
         for json in [
             r#"{"command":"renmae {{ x }}"}"#,
             r#"{"command":"mkdir {{ x }}","path":"a"}"#,
+            r#"{"command":"{{ what }}","root":"a","path":"(["}"#,
+            r#"{"command":"{{ what }}","min_size":2,"max_size":1}"#,
         ] {
             assert!(check(json).is_err(), "{json}");
         }

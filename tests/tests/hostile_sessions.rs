@@ -14,6 +14,20 @@ fn pull_patiently(bench: &Bench, server: &ScriptServer) -> Run {
     pull(bench, patient(server), json!({ "path": "a.txt" }))
 }
 
+/// Each look is a round trip.
+#[test]
+fn a_file_that_is_named_is_looked_at_once() {
+    let server = Script::new().file("a.txt", "hello").start();
+    let bench = Bench::new();
+    pull_one(&bench, &server).assert_ok(1);
+    assert_eq!(
+        (server.count("SIZE"), server.count("MDTM")),
+        (1, 1),
+        "{:?}",
+        server.commands()
+    );
+}
+
 #[test]
 fn a_server_that_is_full_twice_is_asked_a_third_time() {
     let server = Script::new()

@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
 use super::*;
-use crate::error::Op;
+use crate::error::{Effect, Op};
 use crate::path::jail;
 use crate::settings::Connection;
 use crate::transport::Host;

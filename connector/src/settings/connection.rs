@@ -188,7 +188,10 @@ impl Connection {
             return out_of_range("data_address", "left out when `data_connection` is `active`");
         }
         self.zone()?;
-        self.busy()?;
+        // Compiling it takes longer than all else here, and the default is known to be one.
+        if self.busy_pattern != default_busy_pattern() {
+            self.busy()?;
+        }
         if let Some(root) = &self.root {
             jail(root, "/connection/root")?;
         }
