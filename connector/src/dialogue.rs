@@ -19,22 +19,21 @@ use server::Server;
 static LOG: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 const HOST: Host = Host {
-    cancelled: || false,
-    remaining_ms: || 60_000,
     traces: || true,
     log: |level, line| {
         if level == Level::Trace {
             LOG.lock().unwrap().push(line.to_owned());
         }
     },
-    progress: |_, _, _| {},
+    ..QUIET
 };
 
-const QUIET: Host = Host {
-    traces: || false,
-    log: |_, _| {},
-    ..HOST
-};
+const QUIET: Host = Host::CALM;
+
+fn assert_once(commands: &[String], is_it: impl Fn(&str) -> bool) {
+    let count = commands.iter().filter(|line| is_it(line)).count();
+    assert_eq!(count, 1, "{commands:?}");
+}
 
 fn path(text: &str) -> RemotePath {
     jail(text, "").unwrap().path
@@ -74,11 +73,7 @@ fn epsv_that_leads_nowhere_is_followed_by_pasv_and_remembered() {
     assert!(session.mode.why_not_epsv.as_deref().unwrap().contains("refused"));
     session.quit();
     let commands = server.commands();
-    assert_eq!(
-        commands.iter().filter(|line| *line == "EPSV").count(),
-        1,
-        "{commands:?}"
-    );
+    assert_once(&commands, |line| line == "EPSV");
 }
 
 #[test]
@@ -137,11 +132,7 @@ fn noops_beside_a_transfer_do_not_disturb_it() {
     assert_eq!(read(&mut session, "b").unwrap(), b"x");
     session.quit();
     let commands = server.commands();
-    assert_eq!(
-        commands.iter().filter(|line| *line == "NOOP").count(),
-        1,
-        "{commands:?}"
-    );
+    assert_once(&commands, |line| line == "NOOP");
 }
 
 #[test]
@@ -320,11 +311,7 @@ fn the_zone_of_list_is_found_out_without_a_second_listing() {
     assert!(times.iter().all(|time| time.precision == Precision::Minute));
     session.quit();
     let commands = server.commands();
-    assert_eq!(
-        commands.iter().filter(|line| *line == "LIST").count(),
-        1,
-        "{commands:?}"
-    );
+    assert_once(&commands, |line| line == "LIST");
 }
 
 #[test]
@@ -362,11 +349,7 @@ fn port_that_is_refused_is_followed_by_eprt() {
     }
     session.quit();
     let commands = server.commands();
-    assert_eq!(
-        commands.iter().filter(|line| line.starts_with("PORT")).count(),
-        1,
-        "{commands:?}"
-    );
+    assert_once(&commands, |line| line.starts_with("PORT"));
 }
 
 #[test]

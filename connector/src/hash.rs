@@ -154,9 +154,10 @@ impl Session {
         algorithm: Algorithm,
         digits: usize,
     ) -> Result<(Option<String>, Reply), Error> {
-        if algorithm.command == "HASH" {
+        if algorithm.command == "HASH" && self.hash != Some(algorithm.name) {
             let server = self.server.clone();
             self.command(Op::SetUp, &server, &format!("OPTS HASH {}", algorithm.name))?;
+            self.hash = Some(algorithm.name);
         }
         let line = format!("{} {}", algorithm.command, self.remote(path));
         let reply = self.command(Op::Stat, path.as_str(), &line)?;

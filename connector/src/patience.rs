@@ -44,6 +44,18 @@ pub struct Host {
     pub progress: fn(&str, u64, Option<u64>),
 }
 
+#[cfg(test)]
+impl Host {
+    /// One that wants nothing and hears nothing.
+    pub const CALM: Self = Self {
+        cancelled: || false,
+        remaining_ms: || 60_000,
+        traces: || false,
+        log: |_, _| {},
+        progress: |_, _, _| {},
+    };
+}
+
 /// Why a wait was given up. Travels inside an `io::Error`.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Stop {

@@ -37,6 +37,8 @@ pub struct Session {
     pub(crate) dialect: Dialect,
     /// The zone of LIST.
     pub(crate) zone: Zone,
+    /// The hash that HASH was told to compute.
+    pub(crate) hash: Option<&'static str>,
     /// What the last listing was like.
     pub(crate) listed: Listed,
     /// What ACCT is to say, until it was said.
@@ -112,6 +114,7 @@ impl Session {
             transfer_type: None,
             dialect: Dialect::Long,
             zone: Zone::new(settings)?,
+            hash: None,
             listed: Listed::default(),
             account: None,
             folders: HashSet::new(),

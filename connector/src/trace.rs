@@ -105,14 +105,12 @@ mod tests {
     }
 
     const READER: Host = Host {
-        cancelled: || false,
-        remaining_ms: || 60_000,
         traces: || true,
         log: |level, line| {
             assert_eq!(level, Level::Trace);
             LINES.with_borrow_mut(|lines| lines.push(line.to_owned()));
         },
-        progress: |_, _, _| {},
+        ..Host::CALM
     };
 
     fn lines(work: impl FnOnce(&mut Trace)) -> Vec<String> {

@@ -177,13 +177,7 @@ mod tests {
     use super::*;
     use crate::trace::Trace;
 
-    const CALM: Host = Host {
-        cancelled: || false,
-        remaining_ms: || 60_000,
-        traces: || false,
-        log: |_, _| {},
-        progress: |_, _, _| {},
-    };
+    const CALM: Host = Host::CALM;
 
     /// A connection to a peer that never says anything.
     fn silence(host: Host, idle: Duration) -> (Stream, TcpStream) {

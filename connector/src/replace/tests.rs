@@ -11,13 +11,7 @@ use crate::path::jail;
 use crate::settings::Connection;
 use crate::transport::Host;
 
-const CALM: Host = Host {
-    cancelled: || false,
-    remaining_ms: || 60_000,
-    traces: || false,
-    log: |_, _| {},
-    progress: |_, _, _| {},
-};
+const CALM: Host = Host::CALM;
 
 /// What a server has, and what it was told.
 #[derive(Debug, Default)]
