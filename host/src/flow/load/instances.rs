@@ -29,10 +29,20 @@ const BUILT_IN: [(&str, &[u8]); 1] = [("ftp", FTP_COMPONENT)];
 impl Loader {
     pub(super) async fn instances(&mut self, flow: &FlowFile) -> Instances {
         let mut instances = BTreeMap::new();
+        // Instances often share a connector, and loading one may mean compiling it.
+        let mut loaded = BTreeMap::new();
         for (name, file) in &flow.instances {
             let base = child("/instances", name);
-            let connector = match self.connector(&file.connector).await {
-                Ok(connector) => connector,
+            let named = file.connector.as_str();
+            let connector = match loaded.remove(named) {
+                Some(connector) => Ok(connector),
+                None => self.connector(named).await,
+            };
+            let connector: Arc<Connector> = match connector {
+                Ok(connector) => {
+                    loaded.insert(named, Arc::clone(&connector));
+                    connector
+                }
                 Err(message) => {
                     self.problem(&format!("{base}/connector"), message);
                     instances.insert(name.clone(), None);
