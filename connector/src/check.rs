@@ -1,6 +1,9 @@
 //! `check`: connects and signs in, and tells what it found. Changes nothing, unless it is asked to try what only
 //! writing can tell; that is in `probe`.
 
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::bindings::exports::flow::connector::connector::{CheckStatus, CheckStep};
@@ -13,6 +16,9 @@ use crate::session::Session;
 use crate::settings::{Auth, Connection};
 use crate::transport::{Host, Patience};
 use crate::zone::Zone;
+
+/// Days before the end of a certificate from which on it is worth a warning: renewing one takes partners weeks.
+const EXPIRES_SOON: i64 = 21;
 
 /// Goes through a session step by step. The failed step is the last.
 pub fn check(connection: &str, probe_write: bool, host: Host) -> Result<Vec<CheckStep>, Error> {
@@ -41,9 +47,11 @@ fn walk(
     let patience = Patience::new(host, settings.idle());
     let mut session = Session::connect(settings, host, patience).map_err(at("connect"))?;
     steps.push(connected(&session));
+    steps.extend(encryption(&session));
 
     session.sign_in(settings).map_err(at("sign in"))?;
     steps.push(signed_in(settings));
+    session.protect_data(settings).map_err(at("encryption of data"))?;
 
     session.look_around().map_err(at("features"))?;
     steps.push(features(&session));
@@ -56,6 +64,7 @@ fn walk(
     let folder = settings.default_folder().map_err(at("listing"))?;
     list(&mut session, &folder, steps)?;
     steps.push(data_connection(&session));
+    steps.extend(data_encryption(&session));
     steps.extend(time_zone(&session));
 
     if probe_write {
@@ -72,6 +81,73 @@ fn connected(session: &Session) -> CheckStep {
     let details = json!({ "address": peer.map(|peer| peer.to_string()) });
     let message = format!("{} answers.", session.server);
     step("connect", CheckStatus::Passed, message, details)
+}
+
+/// What the control connection is encrypted with, and the server's certificate.
+fn encryption(session: &Session) -> Option<CheckStep> {
+    let info = session.encryption()?;
+    let mut message = format!("{} with {}.", info.version, info.cipher);
+    let mut status = CheckStatus::Passed;
+    if let Some(certificate) = &info.certificate {
+        let until = Timestamp::from_millisecond(certificate.not_after_ms);
+        let left = until.as_ref().map_or(i64::MAX, |until| {
+            until.duration_since(Timestamp::now()).as_hours() / 24
+        });
+        let _ = write!(
+            message,
+            " Certificate of {}, issued by {}, valid until {}, {}.",
+            printable(&certificate.subject),
+            printable(&certificate.issuer),
+            until.map_or_else(
+                |_| "a time that cannot be told".to_owned(),
+                |until| until.strftime("%F").to_string()
+            ),
+            certificate.pin(),
+        );
+        if left < EXPIRES_SOON {
+            status = CheckStatus::Warning;
+            message.push_str(if left < 0 {
+                " It has expired."
+            } else {
+                " It expires soon: the server needs a new one."
+            });
+        }
+    }
+    let certificate = info.certificate.as_ref().map(|certificate| {
+        json!({
+            "subject": certificate.subject,
+            "issuer": certificate.issuer,
+            "names": certificate.names,
+            "not_after_ms": certificate.not_after_ms,
+            "sha256": certificate.pin(),
+        })
+    });
+    let details = json!({ "version": info.version, "cipher": info.cipher, "certificate": certificate });
+    Some(step("encryption", status, message, details))
+}
+
+/// What data connections are encrypted with. Many servers insist on resumption; where it does not work with one
+/// that does not, each file costs a handshake more.
+fn data_encryption(session: &Session) -> Option<CheckStep> {
+    let protection = session.tls.as_ref()?;
+    let Some(info) = &protection.last else {
+        let message = "Data connections are not encrypted (`data_protection: clear`): everybody on the way reads files \
+                       and listings.";
+        return Some(step(
+            "encryption of data",
+            CheckStatus::Warning,
+            message.to_owned(),
+            Value::Null,
+        ));
+    };
+    let how = if info.resumed {
+        "resuming the control connection's session"
+    } else {
+        "with a handshake of their own: the server does not resume sessions"
+    };
+    let message = format!("{} with {}, {how}.", info.version, info.cipher);
+    let details = json!({ "version": info.version, "cipher": info.cipher, "resumed": info.resumed });
+    Some(step("encryption of data", CheckStatus::Passed, message, details))
 }
 
 fn signed_in(settings: &Connection) -> CheckStep {

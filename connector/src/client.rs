@@ -85,7 +85,7 @@ impl Client {
         loop {
             match Session::open(&self.settings, self.host) {
                 Ok(session) => {
-                    let message = format!("Signed in to {}:{}.", self.settings.host, self.settings.port);
+                    let message = format!("Signed in to {}:{}.", self.settings.host, self.settings.port());
                     (self.host.log)(Level::Debug, &message);
                     return Ok(session);
                 }

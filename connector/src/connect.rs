@@ -88,7 +88,12 @@ impl Session {
             (stream, begun?)
         };
         self.patience.transfers(true);
-        Ok(Transfer::new(op, subject, stream, early))
+        let transfer = Transfer::new(op, subject, stream, early);
+        // Now and not at the first byte: an empty file has none, and the server waits for it.
+        match self.protect(&transfer) {
+            Ok(()) => Ok(transfer),
+            Err(error) => Err(self.transfer_failed(transfer, &error)),
+        }
     }
 
     /// Sends the command that the data connection is for. A reply that says that all is done already is kept:

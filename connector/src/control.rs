@@ -66,6 +66,11 @@ impl<S: Read + Write> Control<S> {
         self.reader.get_ref()
     }
 
+    /// Whether more was read than has been used.
+    pub fn has_more(&self) -> bool {
+        !self.reader.buffer().is_empty()
+    }
+
     /// How names are encoded.
     pub fn encoding(&self) -> Encoding {
         self.encoding

@@ -7,7 +7,8 @@ use crate::control::Reply;
 use crate::error::{Error, Kind, Op};
 use crate::path::RemotePath;
 use crate::session::Session;
-use crate::transport::Stream;
+use crate::tls;
+use crate::transport::{Level, Stream};
 
 /// The most lines that one folder may have. A listing without an end must not run for ever.
 const MOST_LINES: u64 = 50_000_000;
@@ -15,6 +16,16 @@ const MOST_LINES: u64 = 50_000_000;
 const LONGEST_LINE: usize = 16 * 1024;
 /// A longer line is skipped, but not for ever.
 const LONGEST_SKIP: usize = 64 << 20;
+
+/// How the data of a transfer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum End {
+    /// As it should.
+    Whole,
+    /// Without the end of its TLS session: it is whole only if something else proves it.
+    Unproven,
+}
 
 /// A file on its way, in either direction.
 #[derive(Debug)]
@@ -26,6 +37,7 @@ pub struct Transfer {
     moved: u64,
     /// The server's verdict, when it came before the data.
     early: Option<Reply>,
+    end: End,
 }
 
 impl Transfer {
@@ -37,12 +49,29 @@ impl Transfer {
             stream,
             moved: 0,
             early,
+            end: End::Whole,
         }
     }
 
-    /// Reads what has arrived; 0 at the end.
+    /// Encrypts the data connection, before anything else runs over it.
+    pub(crate) fn secure(&self, session: Box<dyn tls::Session>) -> io::Result<()> {
+        self.stream.secure(session)
+    }
+
+    /// What its TLS session came to.
+    pub(crate) fn info(&self) -> Option<tls::Info> {
+        self.stream.info()
+    }
+
+    /// Reads what has arrived; 0 at the end, of which [`Session::finish`] tells more.
     pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.stream.read(buffer)?;
+        let read = match self.stream.read(buffer) {
+            Err(error) if is_cut(&error) => {
+                self.end = End::Unproven;
+                0
+            }
+            read => read?,
+        };
         self.moved += read as u64;
         Ok(read)
     }
@@ -86,14 +115,23 @@ impl Session {
     }
 
     /// Closes the data connection, which is the end of file, and waits for the server's verdict.
-    pub fn finish(&mut self, transfer: Transfer) -> Result<(), Error> {
+    pub fn finish(&mut self, transfer: Transfer) -> Result<End, Error> {
+        let end = transfer.end;
+        if end == End::Whole
+            && let Err(error) = transfer.stream.end()
+            && matches!(transfer.op, Op::Store | Op::Append)
+        {
+            // Not a failure yet: whether the server has all of it, the server says.
+            self.patience
+                .log(Level::Debug, &format!("The end of a data connection: {error}."));
+        }
         let (op, subject, early) = self.close(transfer);
         let reply = match early {
             Some(reply) => reply,
             None => self.verdict(op, &subject)?,
         };
         match reply.code {
-            226 | 250 => Ok(()),
+            226 | 250 => Ok(end),
             // Pure-FTPd repeats the code of the beginning when the transfer broke, and says no more.
             100..=199 => Err(Error::io(op, &subject, &io::ErrorKind::ConnectionAborted.into())),
             // Something did arrive, and after a failed transfer nobody knows what else is on its way.
@@ -108,12 +146,19 @@ impl Session {
         if early.is_some() || matches!(failure.kind, Kind::Cancelled | Kind::Timeout) {
             return failure;
         }
-        match self.verdict(op, &subject) {
-            Ok(reply) if reply.code >= 400 => Error {
-                effect: failure.effect,
-                ..Error::reply(op, &subject, reply.code, &reply.text).losing_session()
-            },
-            _ => failure,
+        let Ok(reply) = self.verdict(op, &subject) else {
+            return failure;
+        };
+        let refusal = Error {
+            effect: failure.effect,
+            ..Error::reply(op, &subject, reply.code, &reply.text).losing_session()
+        };
+        // A server that we do not believe says only that we have left.
+        let ours = failure.kind == Kind::Tls && refusal.kind != Kind::Tls;
+        if reply.code >= 400 && !ours {
+            refusal
+        } else {
+            failure
         }
     }
 
@@ -155,10 +200,14 @@ impl Session {
         let mut reader = BufReader::with_capacity(64 * 1024, transfer);
         let mut line = Vec::new();
         let mut count = 0_u64;
+        let mut line_was_whole = true;
         loop {
             let kept = match next_line(&mut reader, &mut line) {
                 Ok(Next::End) => break,
-                Ok(Next::Line) => true,
+                Ok(Next::Line { whole }) => {
+                    line_was_whole = whole;
+                    true
+                }
                 Ok(Next::TooLong) => false,
                 Err(error) => return Err(self.transfer_failed(reader.into_inner(), &error)),
             };
@@ -180,14 +229,46 @@ impl Session {
                 each(Some(&encoding.decode(&line)));
             }
         }
-        self.finish(reader.into_inner())
+        let end = self.finish(reader.into_inner())?;
+        // A last line without its line break is half a name.
+        if end == End::Unproven {
+            if !line_was_whole {
+                let message = format!(
+                    "The listing of `{subject}` was cut: its encrypted connection ended in the middle of a line."
+                );
+                return Err(Error::new(Kind::Data, message).retryable().losing_session());
+            }
+            self.warn_of_open_ends();
+        }
+        Ok(())
     }
+
+    /// The server has said that a listing is whole, but not by the way that nobody else can: told once a session.
+    fn warn_of_open_ends(&mut self) {
+        if !std::mem::replace(&mut self.told_of_open_ends, true) {
+            let message = format!(
+                "`{}` ends encrypted listings without saying so (no close_notify): they may be cut on their way, and                  files may then be missing in them. The server's operator can mend that.",
+                self.server
+            );
+            (self.host.log)(Level::Warn, &message);
+        }
+    }
+}
+
+/// Whether a TLS connection ended without the word of its peer.
+fn is_cut(error: &io::Error) -> bool {
+    error
+        .get_ref()
+        .is_some_and(<dyn std::error::Error + Send + Sync>::is::<tls::Cut>)
 }
 
 /// What came next in a listing.
 #[derive(Debug, PartialEq, Eq)]
 enum Next {
-    Line,
+    Line {
+        /// It had its line break.
+        whole: bool,
+    },
     TooLong,
     End,
 }
@@ -217,7 +298,7 @@ fn next_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Next> 
         }
         return Ok(match (skipped, read) {
             (0, 0) => Next::End,
-            (0, _) => Next::Line,
+            (0, _) => Next::Line { whole },
             _ => Next::TooLong,
         });
     }
@@ -242,9 +323,10 @@ mod tests {
         text.extend(vec![b'x'; 1 << 20]);
         text.extend(b"\r\n\r\nlast");
         let found = lines(&text);
+        let line = |whole| Next::Line { whole };
         assert_eq!(
             found.iter().map(|(next, _)| next).collect::<Vec<_>>(),
-            [&Next::Line, &Next::TooLong, &Next::Line, &Next::Line]
+            [&line(true), &Next::TooLong, &line(true), &line(false)]
         );
         assert_eq!((found[0].1, found[2].1, found[3].1), (5, 0, 4));
     }
@@ -253,7 +335,7 @@ mod tests {
     #[test]
     fn lines_around_the_bound() {
         for (length, next) in [
-            (LONGEST_LINE - 1, Next::Line),
+            (LONGEST_LINE - 1, Next::Line { whole: true }),
             (LONGEST_LINE, Next::TooLong),
             (LONGEST_LINE + 1, Next::TooLong),
             (2 * LONGEST_LINE, Next::TooLong),

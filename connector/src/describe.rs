@@ -20,7 +20,7 @@ const PUT_ORDER: [&str; 8] = [
 ];
 
 const DESCRIPTION: &str = "\
-Receives files from an FTP server (RFC 959), and sends, renames and deletes files there.
+Receives files from an FTP or FTPS server (RFC 959, RFC 4217), and sends, renames and deletes files there.
 
 Every path is relative to the connection's root folder and cannot leave it. Uploads are written under a \
 temporary name and renamed when they are complete.";
@@ -89,8 +89,8 @@ pub fn plan(endpoint: Option<&str>, call: &Call) -> Result<Vec<Egress>, Error> {
     }
     let control = Egress {
         host: connection.host.clone(),
-        first_port: connection.port,
-        last_port: connection.port,
+        first_port: connection.port(),
+        last_port: connection.port(),
         direction: Direction::Connect,
         secondary: false,
         reason: "FTP control connection".to_owned(),
@@ -189,7 +189,10 @@ mod tests {
         )
         .unwrap();
         assert!(active[1].secondary && active[1].direction == Direction::Accept);
-        assert!(plan(Some("ftp-get"), &call(r#"{"host":"h","tls":"explicit"}"#)).is_err());
+        for (tls, port) in [("explicit", 21), ("implicit", 990)] {
+            let secured = call(&format!(r#"{{"host":"h","tls":"{tls}"}}"#));
+            assert_eq!(plan(Some("ftp-get"), &secured).unwrap()[0].first_port, port);
+        }
     }
 
     #[test]

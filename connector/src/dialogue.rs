@@ -7,6 +7,7 @@ use std::net::TcpListener;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use crate::data::End;
 use crate::error::{Error, Kind, Retry};
 use crate::listing::Precision;
 use crate::path::{RemotePath, jail};
@@ -45,7 +46,7 @@ fn read(session: &mut Session, name: &str) -> Result<Vec<u8>, Error> {
     if let Err(error) = Read::read_to_end(&mut transfer, &mut content) {
         return Err(session.transfer_failed(transfer, &error));
     }
-    session.finish(transfer).map(|()| content)
+    session.finish(transfer).map(|_| content)
 }
 
 fn list(session: &mut Session) -> Result<Vec<String>, Error> {
@@ -161,7 +162,7 @@ fn an_account_is_given_before_storing_where_it_is_asked_for_then() {
     let settings = server.settings(r#","auth":{"username":"u","password":"p","account":"a"}"#);
     let mut session = Session::open(&settings, QUIET).unwrap();
     let transfer = session.start_store(&path("a")).unwrap();
-    session.finish(transfer).unwrap();
+    assert_eq!(session.finish(transfer).unwrap(), End::Whole);
 }
 
 #[test]
@@ -380,4 +381,46 @@ fn the_dialogue_is_traced_without_the_password() {
         assert!(log.contains(line), "{line} is not in\n{log}");
     }
     assert!(!log.contains("s3cret"));
+}
+
+#[test]
+fn a_server_that_does_not_encrypt_never_sees_a_password() {
+    for (reply, kind) in [
+        ("500 what?", Kind::Tls),
+        ("502 not here", Kind::Tls),
+        ("504 not that", Kind::Tls),
+        ("530 sign in first", Kind::Tls),
+        ("534 policy", Kind::Tls),
+        ("331 password please", Kind::Tls),
+        ("421 full", Kind::Busy),
+        // Whoever is on the way has added something in clear text to be read after the handshake.
+        ("234 go on\r\n230 in", Kind::Tls),
+    ] {
+        let server = Server::start("220 hi", vec![("AUTH", Say(reply))]);
+        let settings = server.settings(r#","tls":"explicit","auth":{"username":"u","password":"p"}"#);
+        let error = Session::open(&settings, QUIET).unwrap_err();
+        assert_eq!(error.kind, kind, "{reply}: {error}");
+        assert!(error.ends_call && error.session_lost, "{reply}");
+        assert_eq!(server.commands(), ["AUTH TLS"], "{reply}");
+    }
+}
+
+#[test]
+fn a_server_that_wants_encryption_is_understood() {
+    for reply in [
+        "530 Non-anonymous sessions must use encryption.",
+        "421 Sorry, cleartext sessions are not accepted on this server.",
+        "550 SSL/TLS required on the control channel",
+        "534 Policy requires SSL",
+    ] {
+        let server = Server::start("220 hi", vec![("USER", Say(reply))]);
+        let error = Session::open(&server.settings(""), QUIET).unwrap_err();
+        assert_eq!(
+            (error.kind, error.retry),
+            (Kind::Tls, Retry::Never),
+            "{reply}: {error}"
+        );
+        assert_eq!(error.field.as_deref(), Some("/connection/tls"), "{reply}");
+        assert!(error.message.contains("`tls: explicit`"), "{error}");
+    }
 }

@@ -1,6 +1,7 @@
 //! Every failure of the connector. Which reply code means what is in `table`.
 
 mod table;
+mod tls;
 
 use std::fmt::Write as _;
 use std::io;
@@ -9,6 +10,8 @@ use crate::encoding::{Unencodable, carried};
 use crate::transport::Stop;
 
 use table::{classify, hint};
+
+pub use tls::is_not_tls;
 
 /// What went wrong, by who has to act. The cases are those of the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +73,8 @@ pub enum Effect {
 pub enum Op {
     /// Opening the control connection and reading the greeting.
     Connect,
+    /// AUTH, PBSZ, PROT, and handshakes.
+    Secure,
     /// USER and PASS.
     SignIn,
     /// FEAT, TYPE, OPTS and the like.
@@ -107,6 +112,7 @@ impl Op {
     fn words(self) -> &'static str {
         match self {
             Self::Connect => "connect to",
+            Self::Secure => "encrypt the connection to",
             Self::SignIn => "sign in to",
             Self::SetUp => "set up the session with",
             Self::EnterFolder => "enter folder",
@@ -283,6 +289,9 @@ impl Error {
         let what = format!("Cannot {} `{}`", op.words(), printable(subject));
         if let Some(missing) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
             return Self::unencodable(op, &what, missing);
+        }
+        if let Some(failure) = tls::failure_of(error) {
+            return Self::tls(op, &what, failure);
         }
         let lost = |kind, message: String| Self {
             effect: op.effect_of_lost_reply(),

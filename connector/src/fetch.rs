@@ -3,6 +3,7 @@
 use crate::bindings::flow::connector::exchange::{self, Offer, Writer};
 use crate::bindings::wasi::io::streams::OutputStream;
 use crate::client::{Client, Tries};
+use crate::data::End;
 use crate::error::{Effect, Error, Kind};
 use crate::files::Stat;
 use crate::filter::Found;
@@ -248,12 +249,23 @@ fn copy(session: &mut Session, found: &Found, task: &Task, sink: &mut Sink) -> R
         }
     }
     // The server's verdict: what came over a connection that it calls broken is not a file.
-    session.finish(transfer).map_err(|error| {
-        Failed::There(Error {
-            effect: Effect::None,
-            ..error
-        })
-    })
+    let end = session.finish(transfer).map_err(|error| Error {
+        effect: Effect::None,
+        ..error
+    })?;
+    let size_proves = task.transfer_type == TransferType::Binary && found.size == Some(sink.received);
+    if end == End::Unproven && !size_proves {
+        let message = format!(
+            "`{}` may have been cut after {} bytes: its encrypted connection ended without saying so (no \
+             close_notify), and its size does not prove it whole.",
+            found.path, sink.received
+        );
+        return Err(Error::new(Kind::Data, message)
+            .retryable()
+            .losing_session()
+            .into());
+    }
+    Ok(())
 }
 
 fn digest(session: &Session, task: &Task) -> Option<Digest> {

@@ -13,6 +13,7 @@
 //! - `client`: one server: reuse of the session, trying again, removing what failed
 //! - `session`, `signin`, `files`, `zone`: FTP proper: commands and features; signing in; files, folders and
 //!   listings; the time zone of those
+//! - `secure`, `tls`, `held`: AUTH TLS and the protection of data; TLS over a socket; the host that holds its sessions
 //! - `connect`, `data`: opening data connections, and what runs over them
 //! - `control`, `trace`: commands and replies, and what somebody who reads along may see of them
 //! - `transport`, `patience`: bytes; time-outs, cancellation, keeping alive
@@ -62,6 +63,7 @@ mod flow;
 pub mod fuzzing;
 mod get;
 mod hash;
+mod held;
 mod list;
 mod listing;
 mod look;
@@ -72,6 +74,7 @@ mod pattern;
 mod probe;
 mod put;
 mod replace;
+mod secure;
 mod select;
 mod session;
 mod settings;
@@ -81,6 +84,7 @@ mod store;
 mod target;
 mod task;
 mod text;
+mod tls;
 mod trace;
 mod transport;
 mod zone;
@@ -134,6 +138,7 @@ const HOST: Host = Host {
         context::log(level, message);
     },
     progress: context::progress,
+    tls: held::context,
 };
 
 impl From<Error> for types::Error {

@@ -4,7 +4,6 @@
 //! time-outs are missing in some, and a blocking read could neither be cancelled nor bounded.
 
 use std::io;
-use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
@@ -13,7 +12,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::AsFd;
 use rustix::io::Errno;
 
+use crate::tls;
 use crate::trace::Trace;
+use crate::transport::Wire;
 
 /// The longest wait between two looks at `cancelled`; the contract asks for 250 ms or less.
 const SLICE: Duration = Duration::from_millis(200);
@@ -42,6 +43,8 @@ pub struct Host {
     pub log: fn(Level, &str),
     /// Tells how far the work is.
     pub progress: fn(&str, u64, Option<u64>),
+    /// Holds the TLS sessions of a control connection.
+    pub tls: tls::Hold,
 }
 
 #[cfg(test)]
@@ -53,6 +56,7 @@ impl Host {
         traces: || false,
         log: |_, _| {},
         progress: |_, _, _| {},
+        tls: tls::tests::context,
     };
 }
 
@@ -112,7 +116,7 @@ const REPLY_TIMES: u64 = 4;
 /// transfer may stand still for long, and their replies are read when the transfer is over.
 #[derive(Debug)]
 struct Pulse {
-    control: Weak<TcpStream>,
+    control: Weak<Wire>,
     every: Duration,
     /// When the next is due, in milliseconds since the epoch; [`NEVER`] while nothing is on its way.
     due: AtomicU64,
@@ -170,7 +174,7 @@ impl Patience {
 
     /// From now on NOOPs are sent on the control connection while something is on its way and nothing else was
     /// sent for this long. `owed` counts the replies that will come.
-    pub fn keep_alive(&self, control: Weak<TcpStream>, every: Duration, owed: Arc<AtomicU32>, trace: Trace) {
+    pub fn keep_alive(&self, control: Weak<Wire>, every: Duration, owed: Arc<AtomicU32>, trace: Trace) {
         let _ = self.pulse.set(Pulse {
             control,
             every,
@@ -199,19 +203,11 @@ impl Patience {
         if due == NEVER || self.now() < due {
             return Ok(());
         }
-        if let Some(control) = pulse.control.upgrade() {
-            use std::io::Write as _;
-            match (&*control).write(b"NOOP\r\n") {
-                Ok(6) => {
-                    pulse.trace.sent("NOOP");
-                    pulse.owed.fetch_add(1, Ordering::Relaxed);
-                }
-                // No room: then something is on its way to the server already.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
-                // Half a command cannot be taken back.
-                Ok(_) => return Err(io::ErrorKind::ConnectionAborted.into()),
-            }
+        if let Some(control) = pulse.control.upgrade()
+            && control.nudge(b"NOOP\r\n")?
+        {
+            pulse.trace.sent("NOOP");
+            pulse.owed.fetch_add(1, Ordering::Relaxed);
         }
         self.transfers(true);
         Ok(())

@@ -172,7 +172,7 @@ impl Probe {
         }
         let mut transfer = started?;
         match transfer.write(content) {
-            Ok(()) => self.session.finish(transfer),
+            Ok(()) => self.session.finish(transfer).map(|_| ()),
             Err(error) => Err(self.session.transfer_failed(transfer, &error)),
         }
     }

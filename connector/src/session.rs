@@ -13,7 +13,8 @@ use crate::error::{Effect, Error, Kind, Op, Retry};
 use crate::files::Listed;
 use crate::listing::Dialect;
 use crate::path::RemotePath;
-use crate::settings::{Connection, Secret, TransferType, Visibility};
+use crate::secure::Protection;
+use crate::settings::{Connection, Secret, Tls, TransferType, Visibility};
 use crate::trace::Trace;
 use crate::transport::{Host, Level, Patience, Stream, resolve};
 use crate::zone::Zone;
@@ -29,6 +30,8 @@ pub struct Session {
     pub(crate) host: Host,
     pub(crate) server: String,
     pub(crate) mode: Mode,
+    /// What data connections are encrypted with, when the control connection is.
+    pub(crate) tls: Option<Protection>,
     /// The root as an absolute path without a slash at its end; none when the server does not tell where
     /// we are. Then every path is sent as it is, relative to the root, where the session stays.
     pub(crate) base: Option<String>,
@@ -46,6 +49,8 @@ pub struct Session {
     /// Folders that are known to be there.
     pub(crate) folders: HashSet<RemotePath>,
     pub(crate) folder_mode: Option<Visibility>,
+    /// It was told already that the server ends encrypted listings without a word.
+    pub(crate) told_of_open_ends: bool,
     /// Whether the server renames onto a name that is taken, where that was seen.
     pub(crate) renames_over: Option<bool>,
     /// Whether it renames at all.
@@ -69,17 +74,20 @@ impl Session {
     fn open_with(settings: &Connection, host: Host, patience: Arc<Patience>) -> Result<Self, Error> {
         let mut session = Self::connect(settings, host, patience)?;
         session.sign_in(settings)?;
+        session.protect_data(settings)?;
         session.look_around()?;
         session.enter_root(settings.root.as_deref())?;
         Ok(session)
     }
 
-    /// Opens the control connection and waits for the greeting.
+    /// Opens the control connection, waits for the greeting, and encrypts it when the settings say so: before the
+    /// greeting, or after it.
     pub fn connect(settings: &Connection, host: Host, patience: Arc<Patience>) -> Result<Self, Error> {
-        let server = format!("{}:{}", settings.host, settings.port);
+        let server = format!("{}:{}", settings.host, settings.port());
         let failed = |error: &io::Error| Error::io(Op::Connect, &server, error).ending_call();
         patience.check().map_err(|error| failed(&error))?;
-        let addresses = resolve(&settings.host, settings.port).map_err(|error| failed(&error))?;
+        let protection = Protection::new(settings, host)?;
+        let addresses = resolve(&settings.host, settings.port()).map_err(|error| failed(&error))?;
         let mut last = None;
         let mut stream = None;
         for address in addresses {
@@ -101,7 +109,7 @@ impl Session {
         let control = Control::new(stream).speaking(settings.encoding, trace.clone());
         if let Some(every) = settings.keep_alive() {
             let owed = control.owed().clone();
-            patience.keep_alive(control.stream().socket(), every, owed, trace);
+            patience.keep_alive(control.stream().wire(), every, owed, trace);
         }
         let mut session = Self {
             control,
@@ -109,6 +117,7 @@ impl Session {
             host,
             server,
             mode: Mode::new(settings),
+            tls: protection,
             base: None,
             features: HashMap::new(),
             transfer_type: None,
@@ -119,11 +128,18 @@ impl Session {
             account: None,
             folders: HashSet::new(),
             folder_mode: settings.directory_visibility,
+            told_of_open_ends: false,
             renames_over: None,
             renames: None,
             used: Instant::now(),
         };
+        if settings.tls == Tls::Implicit {
+            session.encrypt(settings)?;
+        }
         session.greet(settings)?;
+        if settings.tls == Tls::Explicit {
+            session.upgrade(settings)?;
+        }
         Ok(session)
     }
 

@@ -5,12 +5,14 @@ mod choices;
 mod connection;
 mod options;
 mod quantity;
+mod tls;
 
 pub use auth::{Auth, Secret};
 pub use choices::{DataAddress, DataConnection, Visibility};
 pub use connection::{Connection, connection_schema};
 pub use options::{IfExists, Match, Options, Sort, TransferType, Verify, options_schema};
 pub use quantity::PortRange;
+pub use tls::{DataProtection, Tls, Trust};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
@@ -63,7 +65,6 @@ fn without_position(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::choices::Tls;
     use super::*;
     use crate::error::Kind;
     use schemars::Schema;
@@ -74,13 +75,15 @@ mod tests {
         let connection = Connection::parse(r#"{"host":"ftp.example.com"}"#).unwrap();
         assert_eq!(connection.auth, Auth::Anonymous);
         assert_eq!(
-            (connection.port, connection.max_tries, connection.timeout),
+            (connection.port(), connection.max_tries, connection.timeout),
             (21, 3, 30)
         );
         assert_eq!(
             (connection.tls, connection.data_connection),
             (Tls::None, DataConnection::Auto)
         );
+        let implicit = Connection::parse(r#"{"host":"[::1]","tls":"implicit"}"#).unwrap();
+        assert_eq!((implicit.port(), implicit.server_name()), (990, "::1"));
         assert!(connection.default_folder().unwrap().is_root());
         assert!(connection.busy().unwrap().is_match("Sorry, too many users."));
         assert_eq!(Options::parse("").unwrap(), Options::default());
@@ -141,22 +144,30 @@ mod tests {
             ),
             (r#"{"host":"x","keep_alive":4000}"#, "/connection/keep_alive"),
             (r#"{"host":"x","busy_pattern":"("}"#, "/connection/busy_pattern"),
+            (r#"{"host":"x","tls":"maybe"}"#, "/connection/tls"),
+            // What means nothing without encryption must not make anybody feel safe.
+            (r#"{"host":"x","tls_trust":"insecure"}"#, "/connection/tls_trust"),
+            (
+                r#"{"host":"x","tls":"none","tls_server_name":"y"}"#,
+                "/connection/tls_server_name",
+            ),
+            (
+                r#"{"host":"x","tls_client_certificate":"y"}"#,
+                "/connection/tls_client_certificate",
+            ),
+            (
+                r#"{"host":"x","data_protection":"clear"}"#,
+                "/connection/data_protection",
+            ),
+            (
+                r#"{"host":"x","tls":"explicit","tls_trust":"me"}"#,
+                "/connection/tls_trust",
+            ),
         ] {
             let error = Connection::parse(json).unwrap_err();
             assert_eq!(
                 (error.kind, error.field.as_deref()),
                 (Kind::InvalidSettings, Some(field)),
-                "{json}"
-            );
-        }
-        for (json, field) in [
-            (r#"{"host":"x","tls":"explicit"}"#, "/connection/tls"),
-            (r#"{"host":"x","tls":"implicit"}"#, "/connection/tls"),
-        ] {
-            let error = Connection::parse(json).unwrap_err();
-            assert_eq!(
-                (error.kind, error.field.as_deref()),
-                (Kind::Unsupported, Some(field)),
                 "{json}"
             );
         }
@@ -194,6 +205,10 @@ mod tests {
                 "max_tries",
                 "timeout",
                 "tls",
+                "tls_trust",
+                "tls_server_name",
+                "tls_client_certificate",
+                "data_protection",
                 "data_connection",
                 "data_address",
                 "active_ports",

@@ -1,9 +1,9 @@
 //! The greeting, and signing in: USER, PASS, ACCT.
 
 use crate::control::Reply;
-use crate::error::{Error, Kind, Op};
+use crate::error::{Error, Kind, Op, Retry};
 use crate::session::Session;
-use crate::settings::{Auth, Connection, Secret};
+use crate::settings::{Auth, Connection, Secret, Tls};
 
 /// What anonymous sign-in gives as its password: an address of nobody.
 const NOBODY: &str = "anonymous@";
@@ -76,6 +76,15 @@ fn refused(op: Op, server: &str, reply: &Reply, settings: &Connection) -> Error 
     let error = Error::reply(op, server, reply.code, &reply.text)
         .losing_session()
         .ending_call();
+    if settings.tls == Tls::None && wants_encryption(&reply.text) {
+        return Error {
+            kind: Kind::Tls,
+            retry: Retry::Never,
+            field: Some("/connection/tls".to_owned()),
+            message: format!("{} It wants encryption: set `tls: explicit`.", error.message),
+            ..error
+        };
+    }
     let says_busy = || settings.busy().is_ok_and(|busy| busy.is_match(&reply.text));
     match error.kind {
         Kind::Authentication if reply.code == 530 && says_busy() => {
@@ -101,6 +110,14 @@ fn refused(op: Op, server: &str, reply: &Reply, settings: &Connection) -> Error 
     }
 }
 
+/// Whether a refusal is about plain FTP. There is no code for it: servers say it with 421, 522, 530, 534 and 550.
+fn wants_encryption(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    ["tls", "ssl", "encrypt", "cleartext"]
+        .iter()
+        .any(|word| text.contains(word))
+}
+
 /// The server asks for an account, and none is set, or it was not enough.
 fn no_account(server: &str, reply: &Reply, settings: &Connection) -> Error {
     let set = matches!(&settings.auth, Auth::Account { account: Some(_), .. });
@@ -122,7 +139,6 @@ fn no_account(server: &str, reply: &Reply, settings: &Connection) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Retry;
 
     fn reply(code: u16, text: &str) -> Reply {
         Reply {

@@ -119,6 +119,6 @@ impl Source {
                 return Err(session.transfer_failed(transfer, &error));
             }
         }
-        session.finish(transfer)
+        session.finish(transfer).map(|_| ())
     }
 }

@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 
 use crate::error::printable;
+use crate::tls::Info;
 use crate::transport::{Host, Level};
 
 /// Stands for a secret.
@@ -82,6 +83,12 @@ impl Trace {
         });
     }
 
+    /// A connection that is encrypted now: the one that was told of last.
+    pub fn secured(&self, info: &Info) {
+        let resumed = if info.resumed { ", resumed" } else { "" };
+        self.line(|| format!("= encrypted: {}, {}{resumed}", info.version, info.cipher));
+    }
+
     /// The end of a data connection.
     pub fn closed(&self, bytes: u64) {
         self.line(|| format!("= data connection closed after {bytes} bytes"));
@@ -131,6 +138,15 @@ mod tests {
             trace.sent("CWD /home/s3cret");
             trace.received("250 \u{1b}[1mok\t\u{EFFC}\r\n");
             trace.opened("127.0.0.1:4711".parse().ok(), "EPSV");
+            let mut info = Info {
+                version: "TLSv1.3".to_owned(),
+                cipher: "TLS_AES_128_GCM_SHA256".to_owned(),
+                resumed: false,
+                certificate: None,
+            };
+            trace.secured(&info);
+            info.resumed = true;
+            trace.secured(&info);
             trace.closed(12);
         });
         assert_eq!(
@@ -143,6 +159,8 @@ mod tests {
                 "> CWD /home/***",
                 r"< 250  [1mok \xFC",
                 "= data connection to 127.0.0.1:4711 (EPSV)",
+                "= encrypted: TLSv1.3, TLS_AES_128_GCM_SHA256",
+                "= encrypted: TLSv1.3, TLS_AES_128_GCM_SHA256, resumed",
                 "= data connection closed after 12 bytes",
             ]
         );

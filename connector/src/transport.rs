@@ -3,8 +3,8 @@
 //! Sockets are non-blocking; how they are waited for is in `patience`.
 
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
-use std::sync::{Arc, Weak};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, TryLockError, Weak};
 use std::time::Duration;
 
 use rustix::event::PollFlags;
@@ -12,9 +12,14 @@ use rustix::io::Errno;
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 
 pub use crate::patience::{Host, Level, Patience, Stop, pause};
+use crate::tls::secured::Secured;
+use crate::tls::{Info, Session};
 
 /// After how much silence the system probes a control connection. Firewalls forget one after some minutes.
 const QUIET: Duration = Duration::from_mins(1);
+
+/// How long the other end may take to end a TLS session that we have ended.
+const GOODBYE: Duration = Duration::from_secs(5);
 
 /// Whether a connect that does not wait has begun and goes on by itself.
 fn under_way(error: &io::Error) -> bool {
@@ -45,11 +50,45 @@ pub fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     }
 }
 
-/// A control or data connection.
+/// A control or data connection, in clear or encrypted.
 #[derive(Debug)]
 pub struct Stream {
-    socket: Arc<TcpStream>,
+    wire: Arc<Wire>,
     patience: Arc<Patience>,
+}
+
+/// A socket, and the TLS session over it when there is one.
+#[derive(Debug)]
+pub struct Wire {
+    socket: TcpStream,
+    secured: OnceLock<Mutex<Secured>>,
+}
+
+impl Wire {
+    /// Sends a short command without waiting, and gives whether it is on its way. It is not when the socket has no
+    /// room or somebody else is writing: then there is a sign of life already.
+    pub fn nudge(&self, command: &[u8]) -> io::Result<bool> {
+        let mut socket = &self.socket;
+        if let Some(secured) = self.secured.get() {
+            return match secured.try_lock() {
+                Ok(mut secured) => secured.nudge(&mut socket, command).map(|()| true),
+                Err(TryLockError::WouldBlock | TryLockError::Poisoned(_)) => Ok(false),
+            };
+        }
+        match socket.write(command) {
+            Ok(count) if count == command.len() => Ok(true),
+            // Half a command cannot be taken back.
+            Ok(_) => Err(io::ErrorKind::ConnectionAborted.into()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// A socket that is waited for.
+struct Patient<'a> {
+    socket: &'a TcpStream,
+    patience: &'a Patience,
 }
 
 impl Stream {
@@ -79,31 +118,74 @@ impl Stream {
         // costs time and nothing else.
         let _ = socket.set_nodelay(true);
         Ok(Self {
-            socket: Arc::new(socket),
+            wire: Arc::new(Wire {
+                socket,
+                secured: OnceLock::new(),
+            }),
             patience: Arc::clone(patience),
         })
     }
 
     /// The address at the other end.
     pub fn peer(&self) -> io::Result<SocketAddr> {
-        self.socket.peer_addr()
+        self.wire.socket.peer_addr()
     }
 
-    /// The socket itself, for those who must not keep it open.
-    pub fn socket(&self) -> Weak<TcpStream> {
-        Arc::downgrade(&self.socket)
+    /// What is below, for those who must not keep it open.
+    pub fn wire(&self) -> Weak<Wire> {
+        Arc::downgrade(&self.wire)
+    }
+
+    /// Encrypts the connection from here on. Nothing of it may be read and not yet used.
+    pub fn secure(&self, session: Box<dyn Session>) -> io::Result<()> {
+        let secured = Secured::handshake(session, &mut self.patient())?;
+        self.wire
+            .secured
+            .set(Mutex::new(secured))
+            .map_err(|_| io::Error::other("the connection is encrypted already"))
+    }
+
+    /// What its TLS session came to, when there is one.
+    pub fn info(&self) -> Option<Info> {
+        self.with_secured(|secured, _| secured.info())?
+    }
+
+    /// Ends the TLS session, when there is one, in the order that FTP servers want.
+    pub fn end(&self) -> io::Result<()> {
+        self.with_secured(|secured, socket| {
+            secured.close(socket)?;
+            if secured.has_ended() {
+                return Ok(());
+            }
+            socket.socket.shutdown(Shutdown::Write)?;
+            self.patience.within(GOODBYE, || secured.drain(socket))
+        })
+        .unwrap_or(Ok(()))
+    }
+
+    fn with_secured<T>(&self, work: impl FnOnce(&mut Secured, &mut Patient<'_>) -> T) -> Option<T> {
+        let secured = self.wire.secured.get()?;
+        let mut secured = secured.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(work(&mut secured, &mut self.patient()))
+    }
+
+    fn patient(&self) -> Patient<'_> {
+        Patient {
+            socket: &self.wire.socket,
+            patience: &self.patience,
+        }
     }
 
     /// Lets the system ask the other end for a sign of life when nothing was said for a minute, so that what
     /// lies in between does not forget the connection. Not everywhere to be had; then it is left out.
     pub fn probe(&self) {
-        let _ = SockRef::from(&*self.socket).set_tcp_keepalive(&TcpKeepalive::new().with_time(QUIET));
+        let _ = SockRef::from(&self.wire.socket).set_tcp_keepalive(&TcpKeepalive::new().with_time(QUIET));
     }
 
     /// A listener on the address that this connection has at our end, for a server that connects back. Port 0
     /// is any that is free.
     pub fn listen(&self, port: u16) -> io::Result<TcpListener> {
-        let mut local = self.socket.local_addr()?;
+        let mut local = self.wire.socket.local_addr()?;
         local.set_port(port);
         let listener = TcpListener::bind(local)?;
         listener.set_nonblocking(true)?;
@@ -138,10 +220,29 @@ impl Stream {
 impl Read for Stream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.patience.tick()?;
+        self.with_secured(|secured, socket| secured.read(socket, buffer))
+            .unwrap_or_else(|| self.patient().read(buffer))
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.patience.tick()?;
+        self.with_secured(|secured, socket| secured.write(socket, buffer).map(|()| buffer.len()))
+            .unwrap_or_else(|| self.patient().write(buffer))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Read for Patient<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            match (&*self.socket).read(buffer) {
+            match self.socket.read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.patience.wait(&*self.socket, PollFlags::IN)?;
+                    self.patience.wait(self.socket, PollFlags::IN)?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 done => return done,
@@ -150,13 +251,12 @@ impl Read for Stream {
     }
 }
 
-impl Write for Stream {
+impl Write for Patient<'_> {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        self.patience.tick()?;
         loop {
-            match (&*self.socket).write(buffer) {
+            match self.socket.write(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.patience.wait(&*self.socket, PollFlags::OUT)?;
+                    self.patience.wait(self.socket, PollFlags::OUT)?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 done => return done,
@@ -290,7 +390,7 @@ mod tests {
         let patience = Arc::clone(&control.patience);
         let owed = Arc::new(AtomicU32::new(0));
         let every = Duration::from_millis(250);
-        patience.keep_alive(control.socket(), every, Arc::clone(&owed), Trace::default());
+        patience.keep_alive(control.wire(), every, Arc::clone(&owed), Trace::default());
         data.patience = Arc::clone(&patience);
         std::thread::sleep(every);
         patience.tick().unwrap();

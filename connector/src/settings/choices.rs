@@ -35,20 +35,6 @@ impl Visibility {
     }
 }
 
-/// Whether and how the connection is encrypted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-#[schemars(inline)]
-pub enum Tls {
-    /// Not at all: plain FTP.
-    #[default]
-    None,
-    /// Starts plain and is upgraded with AUTH TLS. Not offered yet.
-    Explicit,
-    /// Encrypted from the first byte. Not offered yet.
-    Implicit,
-}
-
 /// How data connections are opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

@@ -8,11 +8,12 @@ use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 
 use super::auth::Auth;
-use super::choices::{DataAddress, DataConnection, Tls, Visibility};
+use super::choices::{DataAddress, DataConnection, Visibility};
 use super::quantity::PortRange;
+use super::tls::{DataProtection, Tls, Trust};
 use super::{read, unless_empty};
 use crate::encoding::Encoding;
-use crate::error::{Error, Kind, printable};
+use crate::error::{Error, printable};
 use crate::path::{RemotePath, jail};
 use crate::pattern;
 
@@ -34,10 +35,10 @@ pub struct Connection {
     #[schemars(title = "Host", length(min = 1), example = &"ftp.example.com")]
     pub host: String,
 
-    /// Port of the FTP server.
-    #[serde(default = "default_port")]
-    #[schemars(title = "Port", range(min = 1, max = 65535))]
-    pub port: u16,
+    /// Port of the FTP server. When it is left out, 21, and 990 with `tls: implicit`.
+    #[serde(default)]
+    #[schemars(title = "Port", with = "u16", range(min = 1, max = 65535), extend("default" = 21))]
+    port: Option<u16>,
 
     /// The folder that is entered after signing in. Every path is relative to it and cannot leave it. When it
     /// is left out, this is the folder that the server puts the account in.
@@ -73,10 +74,37 @@ pub struct Connection {
     #[schemars(title = "Time-out in seconds", range(min = 1, max = 3600))]
     pub timeout: u16,
 
-    /// Encryption. Only `none` (plain FTP) is offered for now; `explicit` and `implicit` FTPS are refused.
+    /// Encryption. `explicit`: starts on the usual port and is upgraded before anything secret is sent; a server
+    /// that refuses is an error, never plain FTP. `implicit`: encrypted from the first byte, usually on port 990.
+    /// `none`: everybody on the way can read everything, the password included.
     #[serde(default)]
     #[schemars(title = "TLS", extend("default" = "none"))]
     pub tls: Tls,
+
+    /// Whom to believe that the server is who it says: `host-default`, the certificates in `roots`, or the
+    /// fingerprints in `pinned`, which is right for a certificate that the server made itself. `flowhost
+    /// fingerprint HOST` shows what to pin.
+    #[serde(default)]
+    #[schemars(title = "Trust", extend("default" = "host-default"), example = &serde_json::json!({"pinned": "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"}))]
+    pub tls_trust: Trust,
+
+    /// The name that the server's certificate must be for, where that is not `host`: for a server that is reached by
+    /// an address or by another name.
+    #[serde(default, deserialize_with = "unless_empty")]
+    #[schemars(title = "Name in the certificate", with = "String", example = &"ftp.partner.example")]
+    pub tls_server_name: Option<String>,
+
+    /// The name of the certificate that the host shows to a server that asks for one. The host holds it and its
+    /// key; the connector never sees either.
+    #[serde(default, deserialize_with = "unless_empty")]
+    #[schemars(title = "Client certificate", with = "String", example = &"warehouse")]
+    pub tls_client_certificate: Option<String>,
+
+    /// Whether data connections are encrypted too: `private`, or `clear` for servers that cannot, which shows files
+    /// and listings to everybody on the way.
+    #[serde(default)]
+    #[schemars(title = "Protection of data", extend("default" = "private"))]
+    pub data_protection: DataProtection,
 
     /// How data connections are opened: `auto` tries EPSV and then PASV; `active` needs a host that lets the
     /// connector listen.
@@ -126,10 +154,6 @@ pub struct Connection {
     pub busy_pattern: String,
 }
 
-fn default_port() -> u16 {
-    21
-}
-
 fn default_max_tries() -> u8 {
     3
 }
@@ -166,7 +190,7 @@ impl Connection {
                 "a host name or an address, such as `ftp.example.com`, without `ftp://`",
             );
         }
-        if self.port == 0 {
+        if self.port == Some(0) {
             return out_of_range("port", "from 1 to 65535");
         }
         if !(1..=10).contains(&self.max_tries) {
@@ -196,16 +220,37 @@ impl Connection {
             jail(root, "/connection/root")?;
         }
         self.default_folder()?;
-        if self.tls != Tls::None {
-            return Err(Error {
-                field: Some("/connection/tls".into()),
-                ..Error::new(
-                    Kind::Unsupported,
-                    "FTPS is not offered yet: set `tls` to `none`, or wait for the version that has it.",
-                )
-            });
+        if self.tls == Tls::None {
+            // Somebody who has set one of these believes that the connection is safe.
+            let meaningless = [
+                ("tls_trust", self.tls_trust != Trust::HostDefault),
+                ("tls_server_name", self.tls_server_name.is_some()),
+                ("tls_client_certificate", self.tls_client_certificate.is_some()),
+                ("data_protection", self.data_protection != DataProtection::Private),
+            ];
+            if let Some((field, _)) = meaningless.into_iter().find(|(_, set)| *set) {
+                return out_of_range(field, "left out unless `tls` is `explicit` or `implicit`");
+            }
         }
         Ok(())
+    }
+
+    /// The server's port.
+    pub fn port(&self) -> u16 {
+        self.port.unwrap_or(match self.tls {
+            Tls::None | Tls::Explicit => 21,
+            Tls::Implicit => 990,
+        })
+    }
+
+    /// The name that the server's certificate must be for.
+    pub fn server_name(&self) -> &str {
+        let host = self
+            .host
+            .strip_prefix('[')
+            .and_then(|host| host.strip_suffix(']'));
+        let name = self.tls_server_name.as_deref();
+        name.unwrap_or_else(|| host.unwrap_or(&self.host).trim_end_matches('.'))
     }
 
     /// The folder for options that name no path.
