@@ -3,6 +3,8 @@
 //!
 //! - [`servers`]: [`FtpServer`](servers::FtpServer), the kinds of server, and how each is set up.
 //! - [`script`]: [`ScriptServer`](script::ScriptServer), for everything that an honest server never does.
+//! - [`pki`]: certificates, good and bad, and an authority that the tests trust.
+//! - [`wire`]: [`Wire`](wire::Wire), one end of a connection, in clear or in TLS.
 //! - [`proxy`]: [`CutProxy`](proxy::CutProxy), which breaks the connections to a real server.
 //! - [`run`]: [`Bench`](run::Bench), a folder of its own for a test, and the runs of `flowhost` in it.
 //! - [`steps`]: flows out of small parts, and those that most tests run.
@@ -11,6 +13,8 @@
 //!
 //! Everything listens on loopback and on ports that nobody else has; readiness is waited for, never slept for.
 
+pub mod pki;
+mod poll;
 pub mod proxy;
 pub mod run;
 pub mod script;
@@ -18,3 +22,4 @@ pub mod servers;
 pub mod shop;
 pub mod steps;
 pub mod tree;
+pub mod wire;

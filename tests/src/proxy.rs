@@ -12,21 +12,17 @@ mod plan;
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::sockopt;
 
+use crate::poll::readable;
 use crate::servers::FtpServer;
 
 pub use self::plan::{Cut, How, Plan, What};
-
-/// The longest that a thread takes to notice that the proxy has ended or that its connection is to break.
-const TICK: Duration = Duration::from_millis(20);
 
 /// What the sockets of a data connection hold. Whatever is in them is lost with a reset, and a test that counts
 /// bytes must be able to tell that from a transfer that starts over.
@@ -391,16 +387,6 @@ fn end(socket: TcpStream, how: How) -> io::Result<()> {
     }
     drop(socket);
     Ok(())
-}
-
-/// Waits at most a [`TICK`] until some of these can be read or have ended; which ones.
-fn readable<const N: usize>(sockets: &[&dyn AsFd; N]) -> [bool; N] {
-    let mut polled = sockets.map(|socket| PollFd::from_borrowed_fd(socket.as_fd(), PollFlags::IN));
-    let timeout = Timespec::try_from(TICK).expect("20 ms are a time");
-    match poll(&mut polled, Some(&timeout)) {
-        Ok(_) => polled.map(|one| !one.revents().is_empty()),
-        Err(_) => [false; N],
-    }
 }
 
 /// The port in a reply to PASV: the last two of six numbers.

@@ -2,6 +2,10 @@
 //!
 //! What it lacks, compared with the servers people run: `SITE CHMOD`, `EPRT`, and any permission below
 //! that of the process. It has `EPSV`, `PASV`, `PORT`, `MLSD`, `MLST`, `APPE`, `REST STREAM`, `SIZE`, `MDTM`.
+//!
+//! With [`EmbeddedServer::start_with_tls`] it speaks explicit FTPS (RFC 4217). It has no implicit FTPS, cannot insist on
+//! resumed sessions for data connections, and where data must be protected refuses only `PASV` without it: after
+//! `EPSV` data may go in clear all the same.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -11,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use libunftp::ServerBuilder;
-use libunftp::options::ActivePassiveMode;
+use libunftp::options::{ActivePassiveMode, FtpsRequired, TlsFlags};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use unftp_core::auth::{AuthenticationError, Authenticator, Credentials, Principal};
@@ -25,6 +29,37 @@ pub const PASSWORD: &str = "s3cret-shop";
 
 /// Seconds without a command after which a session ends. Long enough to step through a run in a debugger.
 const IDLE_SECONDS: u64 = 600;
+
+/// How an embedded server speaks TLS.
+#[derive(Debug, Clone)]
+pub struct ServerTls {
+    /// Its certificate and those between it and the root, PEM.
+    pub certificate: PathBuf,
+    /// The private key, PEM.
+    pub key: PathBuf,
+    /// The versions that it offers: those of `TLSv1.2` and `TLSv1.3` that are true, in this order.
+    pub versions: (bool, bool),
+    /// Whether it refuses data connections in clear. Signing in without TLS it always refuses.
+    pub private_data: bool,
+}
+
+impl ServerTls {
+    /// The settings of one connection's server, with TLS.
+    fn put_on<S, U>(&self, server: ServerBuilder<S, U>) -> ServerBuilder<S, U>
+    where
+        S: unftp_core::storage::StorageBackend<U> + 'static,
+        S::Metadata: unftp_core::storage::Metadata,
+        U: unftp_core::auth::UserDetail + 'static,
+    {
+        let mut flags = TlsFlags::RESUMPTION_SESS_ID | TlsFlags::RESUMPTION_TICKETS;
+        flags.set(TlsFlags::V1_2, self.versions.0);
+        flags.set(TlsFlags::V1_3, self.versions.1);
+        server
+            .ftps(&self.certificate, &self.key)
+            .ftps_tls_flags(flags)
+            .ftps_required(FtpsRequired::All, FtpsRequired::from(self.private_data))
+    }
+}
 
 /// An FTP server on loopback that serves one folder to one account; it ends when it is dropped.
 ///
@@ -45,13 +80,24 @@ impl EmbeddedServer {
     /// # Errors
     /// When `root` cannot be opened or no port can be bound.
     pub async fn start(root: impl Into<PathBuf>) -> io::Result<Self> {
-        let root = root.into();
+        Self::serve(root.into(), None).await
+    }
+
+    /// The same as an explicit FTPS server. Who does not ask for TLS cannot sign in.
+    ///
+    /// # Errors
+    /// As [`EmbeddedServer::start`]. A certificate that cannot be used closes each connection as it comes.
+    pub async fn start_with_tls(root: impl Into<PathBuf>, tls: ServerTls) -> io::Result<Self> {
+        Self::serve(root.into(), Some(tls)).await
+    }
+
+    async fn serve(root: PathBuf, tls: Option<ServerTls>) -> io::Result<Self> {
         // Opened here too, so that a wrong folder is an error now and not a panic at the first connection.
         Filesystem::new(&root)?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let accounts = Arc::new(OneAccount::default());
-        let accepting = tokio::spawn(accept(listener, root.clone(), Arc::clone(&accounts)));
+        let accepting = tokio::spawn(accept(listener, root.clone(), Arc::clone(&accounts), tls));
         Ok(Self {
             address,
             root,
@@ -95,7 +141,7 @@ impl Drop for EmbeddedServer {
 ///
 /// libunftp's own `listen` binds the port itself and does not tell which, so port 0 would be of no use
 /// with it; it takes single accepted connections as well, each with a `Server` that is only settings.
-async fn accept(listener: TcpListener, root: PathBuf, accounts: Arc<OneAccount>) {
+async fn accept(listener: TcpListener, root: PathBuf, accounts: Arc<OneAccount>, tls: Option<ServerTls>) {
     while let Ok((connection, _)) = listener.accept().await {
         // Replies come in two pieces (150, then 226): held back until the client confirms the first, which it
         // does late, each file would take 40 ms.
@@ -111,9 +157,12 @@ async fn accept(listener: TcpListener, root: PathBuf, accounts: Arc<OneAccount>)
         .idle_session_timeout(IDLE_SECONDS)
         // A range of the single port 0 lets the system choose a free one.
         .passive_ports(0..=0)
-        .active_passive_mode(ActivePassiveMode::ActiveAndPassive)
-        .build();
-        match server {
+        .active_passive_mode(ActivePassiveMode::ActiveAndPassive);
+        let server = match &tls {
+            Some(tls) => tls.put_on(server),
+            None => server,
+        };
+        match server.build() {
             Ok(server) => drop(tokio::spawn(server.service(connection))),
             Err(error) => tracing::error!(%error, "the embedded FTP server's settings are wrong"),
         }

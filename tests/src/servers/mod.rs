@@ -2,15 +2,17 @@
 
 mod catalogue;
 mod embedded;
+mod front;
+mod kind;
 mod ports;
 mod process;
 mod proftpd;
 mod pure_ftpd;
 mod pyftpdlib;
+pub mod tls;
 mod vsftpd;
 
 use std::ffi::OsStr;
-use std::fmt;
 use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -21,8 +23,11 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context as _, Result};
 use tempfile::TempDir;
 
+use self::front::Front;
 use self::process::ServerProcess;
+use self::tls::{Mode, Tls};
 
+pub use self::kind::Kind;
 pub use self::ports::free_range;
 
 /// The password of every account. The servers that want a hash get [`PASSWORD_HASH`].
@@ -30,99 +35,6 @@ pub(crate) const PASSWORD: &str = flowhost::demo::server::PASSWORD;
 
 /// [`PASSWORD`] for crypt(3), SHA-512. A constant, so that no tool is needed that makes one.
 const PASSWORD_HASH: &str = "$6$QCEovxyCLGVTEF1K$7KIe3Qg6jzYw8OBufYvfdQYQxbsxhq6RGH9MTbvrhT/tjFpiXclT2jjV8BMC8l2XcKiSjjr3JDVj4Um21c3Cg0";
-
-/// A kind of FTP server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// The demo's server (libunftp), within this process.
-    Embedded,
-    /// vsftpd: no MLSD, LIST in its own short form, EPSV.
-    Vsftpd,
-    /// Pure-FTPd: MLSD, forks, wants root.
-    PureFtpd,
-    /// `ProFTPD`: MLSD, HASH and much else.
-    Proftpd,
-    /// pyftpdlib: MLSD, one thread.
-    Pyftpdlib,
-}
-
-impl Kind {
-    /// Every kind. A scenario that is not run on one of these says why.
-    pub const ALL: [Self; 5] = [
-        Self::Embedded,
-        Self::Vsftpd,
-        Self::PureFtpd,
-        Self::Proftpd,
-        Self::Pyftpdlib,
-    ];
-
-    /// The name under which the catalogue of servers lists it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Embedded => "embedded",
-            Self::Vsftpd => "vsftpd",
-            Self::PureFtpd => "pure-ftpd",
-            Self::Proftpd => "proftpd",
-            Self::Pyftpdlib => "pyftpdlib",
-        }
-    }
-
-    /// Whether the server knows `SITE CHMOD` and lets this account use it.
-    #[must_use]
-    pub fn has_chmod(self) -> bool {
-        matches!(self, Self::PureFtpd | Self::Proftpd | Self::Pyftpdlib)
-    }
-
-    /// Whether the server computes hashes of files (HASH and the older XSHA256, XMD5 and so on).
-    #[must_use]
-    pub fn has_hash(self) -> bool {
-        self == Self::Proftpd
-    }
-
-    /// Whether a client may set a file's time, by MFMT or, at vsftpd, by MDTM with a time before the name.
-    #[must_use]
-    pub fn sets_times(self) -> bool {
-        self != Self::Embedded
-    }
-
-    /// Whether the server tells and takes names that are not UTF-8 as the bytes that they are. libunftp and
-    /// pyftpdlib put other characters in their place, so that such a file cannot be named at all.
-    #[must_use]
-    pub fn keeps_any_name(self) -> bool {
-        matches!(self, Self::Vsftpd | Self::PureFtpd | Self::Proftpd)
-    }
-
-    /// Whether line ends change in transfers as text. libunftp says yes to TYPE A and changes nothing.
-    #[must_use]
-    pub fn changes_line_ends(self) -> bool {
-        self != Self::Embedded
-    }
-
-    /// Whether listings tell links from what they lead to.
-    #[must_use]
-    pub fn shows_links(self) -> bool {
-        self != Self::Pyftpdlib
-    }
-
-    /// Whether listings are in MLSD.
-    #[must_use]
-    pub fn has_mlsd(self) -> bool {
-        self != Self::Vsftpd
-    }
-
-    /// Whether files in [`LOCKED`] are refused. libunftp knows no permissions below the process's own.
-    #[must_use]
-    pub fn has_locked_folder(self) -> bool {
-        self != Self::Embedded
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 /// The folder in which the account may not write, where [`Kind::has_locked_folder`].
 pub const LOCKED: &str = "locked";
@@ -141,7 +53,10 @@ pub struct FtpServer {
     pub root: PathBuf,
     /// The same folder as a client names it: `/` behind a chroot, the whole path without one.
     pub remote_root: String,
-    // The order matters: the server ends before its folder goes.
+    /// How it was started.
+    pub limits: Limits,
+    // The order matters: the front ends before the server, and the server before its folder goes.
+    _front: Option<Front>,
     running: Running,
     _folder: TempDir,
 }
@@ -208,6 +123,8 @@ struct Site<'a> {
     passive: (u16, u16),
     /// Whether listings are in the server's own time, where it can be told.
     local_time: bool,
+    /// How it speaks TLS, if it does.
+    tls: Option<Tls>,
 }
 
 impl Site<'_> {
@@ -232,6 +149,22 @@ pub struct Limits {
     pub file_blocks: Option<u32>,
     /// The time zone of the server and of its listings. The embedded server has none of its own.
     pub time_zone: Option<&'static str>,
+    /// How it speaks TLS; in clear without.
+    pub tls: Option<Tls>,
+}
+
+impl Limits {
+    /// What the server itself is told when a [front](self::front) does the implicit FTPS that the kind has not got.
+    fn behind_a_front(self, kind: Kind) -> Self {
+        let tls = self.tls.map(|tls| match tls.mode {
+            Mode::Implicit if !kind.has_implicit() => Tls {
+                mode: Mode::Explicit,
+                ..tls
+            },
+            _ => tls,
+        });
+        Self { tls, ..self }
+    }
 }
 
 impl FtpServer {
@@ -263,76 +196,42 @@ impl FtpServer {
         std::fs::create_dir(&root)?;
         open_to_all(&root)?;
 
-        if kind == Kind::Embedded {
-            assert!(
-                limits.file_blocks.is_none(),
-                "a limit of the embedded server would be one of this process"
-            );
-            let handle = embedded::start(&root)?;
-            return Ok(Some(Self {
-                kind,
-                port: handle.port(),
-                user: flowhost::demo::server::USER,
-                password: PASSWORD,
-                root,
-                remote_root: "/".to_owned(),
-                running: Running::Embedded(handle),
-                _folder: folder,
-            }));
-        }
-
-        let entry = match catalogue::find(kind) {
-            Ok(entry) => entry,
-            Err(reason) if std::env::var_os("CI").is_some() => panic!("{kind} is missing: {reason}"),
-            Err(reason) => {
-                // Not `eprintln!`, which the test harness keeps to itself when the test passes.
-                writeln!(std::io::stderr(), "SKIPPED on {kind}: {reason}")?;
-                return Ok(None);
-            }
-        };
-        let locked = root.join(LOCKED);
-        std::fs::create_dir(&locked)?;
-        std::fs::write(locked.join("present.txt"), "to be left alone\n")?;
-
-        // The port was free a moment ago; somebody else may take it before the server does.
-        let mut last = None;
-        for _ in 0..3 {
-            let site = Site {
-                folder: folder.path(),
-                root: &root,
-                port: ports::free_port()?,
-                passive: ports::free_range()?,
-                local_time: limits.time_zone.is_some(),
-            };
-            let set_up = match kind {
-                Kind::Vsftpd => vsftpd::set_up(&entry, &site)?,
-                Kind::PureFtpd => pure_ftpd::set_up(&entry, &site)?,
-                Kind::Proftpd => proftpd::set_up(&entry, &site)?,
-                Kind::Pyftpdlib => pyftpdlib::set_up(&entry, &site)?,
-                Kind::Embedded => unreachable!("started above"),
-            };
-            let mut command = set_up.command;
-            command.envs(limits.time_zone.map(|zone| ("TZ", zone)));
-            match ServerProcess::start(command, site.port, folder.path(), limits) {
-                Ok(process) => {
-                    return Ok(Some(Self {
-                        kind,
-                        port: site.port,
-                        user: set_up.user,
-                        password: PASSWORD,
-                        root,
-                        remote_root: set_up.remote_root,
-                        running: Running::Process {
-                            process,
-                            sign_in_log: set_up.sign_in_log,
-                        },
-                        _folder: folder,
-                    }));
+        let own = limits.behind_a_front(kind);
+        let started = if kind == Kind::Embedded {
+            embedded::start(folder.path(), &root, own)?
+        } else {
+            let entry = match catalogue::find(kind) {
+                Ok(entry) => entry,
+                Err(reason) if std::env::var_os("CI").is_some() => panic!("{kind} is missing: {reason}"),
+                Err(reason) => {
+                    // Not `eprintln!`, which the test harness keeps to itself when the test passes.
+                    writeln!(std::io::stderr(), "SKIPPED on {kind}: {reason}")?;
+                    return Ok(None);
                 }
-                Err(error) => last = Some(error),
+            };
+            let locked = root.join(LOCKED);
+            std::fs::create_dir(&locked)?;
+            std::fs::write(locked.join("present.txt"), "to be left alone\n")?;
+            start_process(kind, &entry, folder.path(), &root, own)?
+        };
+        let front = match limits.tls {
+            Some(tls) if own.tls.is_some_and(|own| own.mode != tls.mode) => {
+                Some(Front::start(started.port, &tls)?)
             }
-        }
-        Err(last.expect("tried at least once")).with_context(|| format!("{kind} does not start"))
+            _ => None,
+        };
+        Ok(Some(Self {
+            kind,
+            port: front.as_ref().map_or(started.port, Front::port),
+            user: started.user,
+            password: PASSWORD,
+            root,
+            remote_root: started.remote_root,
+            limits,
+            _front: front,
+            running: started.running,
+            _folder: folder,
+        }))
     }
 
     /// Writes a file below the root, with the folders it needs, so that the account may read, replace and
@@ -393,12 +292,16 @@ impl FtpServer {
     /// The connection settings for this server's account and root, as a flow file has them.
     #[must_use]
     pub fn settings(&self) -> serde_json::Value {
-        serde_json::json!({
+        let settings = serde_json::json!({
             "host": "127.0.0.1",
             "port": self.port,
             "auth": { "username": self.user, "password": self.password },
             "root": self.remote_root,
-        })
+        });
+        match &self.limits.tls {
+            Some(tls) => tls.settings(settings),
+            None => settings,
+        }
     }
 
     /// How often somebody signed in with success, where the server can tell.
@@ -422,6 +325,60 @@ impl FtpServer {
             Running::Process { process, .. } => Some(process.id()),
         }
     }
+}
+
+/// A server that runs.
+struct Started {
+    port: u16,
+    user: &'static str,
+    remote_root: String,
+    running: Running,
+}
+
+/// Starts a server that is a program.
+fn start_process(
+    kind: Kind,
+    entry: &catalogue::Entry,
+    folder: &Path,
+    root: &Path,
+    limits: Limits,
+) -> Result<Started> {
+    // The port was free a moment ago; somebody else may take it before the server does.
+    let mut last = None;
+    for _ in 0..3 {
+        let site = Site {
+            folder,
+            root,
+            port: ports::free_port()?,
+            passive: ports::free_range()?,
+            local_time: limits.time_zone.is_some(),
+            tls: limits.tls,
+        };
+        let set_up = match kind {
+            Kind::Vsftpd => vsftpd::set_up(entry, &site)?,
+            Kind::PureFtpd => pure_ftpd::set_up(entry, &site)?,
+            Kind::Proftpd => proftpd::set_up(entry, &site)?,
+            Kind::Pyftpdlib => pyftpdlib::set_up(entry, &site)?,
+            Kind::Embedded => unreachable!("it is no program"),
+        };
+        let mut command = set_up.command;
+        command.envs(limits.time_zone.map(|zone| ("TZ", zone)));
+        match ServerProcess::start(command, site.port, folder, limits) {
+            Ok(process) => {
+                return Ok(Started {
+                    port: site.port,
+                    user: set_up.user,
+                    remote_root: set_up.remote_root,
+                    running: Running::Process {
+                        process,
+                        sign_in_log: set_up.sign_in_log,
+                    },
+                });
+            }
+            Err(error) => last = Some(error),
+        }
+    }
+    Err(last.expect("tried at least once")).with_context(|| format!("{kind} does not start"))
 }
 
 /// Lets every account read, enter and change a folder.

@@ -6,13 +6,18 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal, kill_process_group};
+use rustls::ClientConfig;
 
 use super::Limits;
+use super::tls::Mode;
+use crate::pki;
 use crate::run::full_disk;
+use crate::wire::Wire;
 
 /// How long a server may take until it greets. Loaded two-core machines need a few seconds for Python.
 const READY_WITHIN: Duration = Duration::from_secs(20);
@@ -39,9 +44,11 @@ impl ServerProcess {
             .spawn()
             .with_context(|| format!("{}", command.get_program().to_string_lossy()))?;
         let mut process = Self { child };
+        let implicit = limits.tls.is_some_and(|tls| tls.mode == Mode::Implicit);
+        let implicit = implicit.then(|| Arc::new(pki::client_config(None)));
         let deadline = Instant::now() + READY_WITHIN;
         loop {
-            match greeting(port) {
+            match greeting(port, implicit.as_ref()) {
                 Ok(line) if line.starts_with("220") => return Ok(process),
                 Ok(line) => bail!("it greets with {line:?}"),
                 Err(error) if Instant::now() > deadline => bail!("no greeting: {error}"),
@@ -74,9 +81,13 @@ impl Drop for ServerProcess {
     }
 }
 
-fn greeting(port: u16) -> io::Result<String> {
+fn greeting(port: u16, implicit: Option<&Arc<ClientConfig>>) -> io::Result<String> {
     let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     stream.set_read_timeout(Some(READY_WITHIN))?;
+    let mut stream = Wire::new(stream);
+    if let Some(config) = implicit {
+        stream.become_client(config, "localhost");
+    }
     let mut line = String::new();
     if BufReader::new(stream).read_line(&mut line)? == 0 {
         return Err(io::ErrorKind::UnexpectedEof.into());

@@ -1,9 +1,14 @@
 //! `ProFTPD`, with an account file of our own instead of PAM. With root it changes into the served folder
 //! (`DefaultRoot`); without root it cannot, and the folder appears under its whole path. `mod_digest` computes hashes.
+//!
+//! `mod_tls` is a package of its own in Debian. It wants data connections to resume the control connection's session
+//! unless it is told otherwise, and refuses others after the handshake, before 150. Its key must be readable by
+//! nobody else.
 
 use anyhow::{Context as _, Result};
 
 use super::catalogue::Entry;
+use super::tls::{Mode, Tls};
 use super::{LOCKED, PASSWORD_HASH, SetUp, Site, account_name, is_root};
 
 pub fn set_up(entry: &Entry, site: &Site<'_>) -> Result<SetUp> {
@@ -30,7 +35,7 @@ pub fn set_up(entry: &Entry, site: &Site<'_>) -> Result<SetUp> {
         .sibling("lib/proftpd")
         .context("the program is in a folder")?;
     let (folder, root_shown) = (folder.display(), root.display());
-    let configuration = format!(
+    let mut configuration = format!(
         "ModulePath {modules}
 LoadModule mod_digest.c
 ServerType standalone
@@ -78,6 +83,9 @@ DenyAll
         last = passive.1,
         chroot = if is_root() { "DefaultRoot ~" } else { "" },
     );
+    if let Some(tls) = &site.tls {
+        configuration += &secure(site, tls)?;
+    }
     let mut command = entry.command();
     command
         .args(["-n", "-q", "-c"])
@@ -88,4 +96,30 @@ DenyAll
     } else {
         set_up.without_chroot(site)
     })
+}
+
+/// The lines for TLS.
+fn secure(site: &Site<'_>, tls: &Tls) -> Result<String> {
+    let files = site.identity(tls)?;
+    let versions = tls
+        .version
+        .map_or("TLSv1.2 TLSv1.3".to_owned(), |version| version.name().to_owned());
+    Ok(format!(
+        "LoadModule mod_tls.c
+TLSEngine on
+TLSRequired {required}
+TLSProtocol {versions}
+TLSECCertificateFile {certificate}
+TLSECCertificateKeyFile {key}
+TLSVerifyClient off
+{options}
+",
+        required = if tls.clear_data { "ctrl" } else { "on" },
+        certificate = files.certificate.display(),
+        key = files.key.display(),
+        options = match tls.mode {
+            Mode::Explicit => "",
+            Mode::Implicit => "TLSOptions UseImplicitSSL",
+        },
+    ))
 }

@@ -1,6 +1,10 @@
 //! Pure-FTPd. Debian's build signs in and then changes root and account, so it wants root; and it lets
 //! nobody in whose account number is below `-u` or 0, so its files belong to 65534 (`nobody`), who may
 //! write wherever the tests lay something out. It has no log of sign-ins but syslog.
+//!
+//! It has explicit FTPS alone, and answers `AUTH SSL` with 500. In clear it greets, answers `USER` with 421 and stays on
+//! the line. Data connections need not resume a session; with TLS 1.2 they can, with TLS 1.3 it never lets them, and
+//! asks for another key share (HelloRetryRequest) each time. The versions are those of OpenSSL's own configuration.
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -52,5 +56,13 @@ pub fn set_up(entry: &Entry, site: &Site<'_>) -> Result<SetUp> {
         .args(["-H", "-A", "-E", "-u", "1", "-c", "100", "-C", "100"])
         // Show names that start with a dot, and allow them; listings of up to 200,000 files.
         .args(["-D", "-z", "-L", "200000:5"]);
+    if let Some(tls) = &site.tls {
+        // 2: no sessions in clear. 3: nor data.
+        let level = if tls.clear_data { "2" } else { "3" };
+        command
+            .arg(format!("--tls={level}"))
+            .arg(format!("--certfile={}", site.identity(tls)?.both.display()))
+            .env("OPENSSL_CONF", site.openssl_configuration(tls)?);
+    }
     Ok(SetUp::new(command))
 }

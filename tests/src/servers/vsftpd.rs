@@ -4,10 +4,19 @@
 //! served folder appears under its whole path, which the setting `root` takes care of.
 //!
 //! Anonymous accounts never get `SITE CHMOD`.
+//!
+//! TLS works with `one_process_model`, and without root. Data connections must resume the control connection's session
+//! (`require_ssl_reuse`): one that does not gets 150, a complete handshake, an end without data, and 522. An upload
+//! that ends without `close_notify` is an error (`strict_ssl_read_eof`), and so is a download that the client does
+//! not answer with one (`strict_ssl_write_shutdown`). There is no setting for TLS 1.3; OpenSSL's own configuration
+//! decides. Clients are asked for a certificate and need none.
+
+use std::fmt::Write as _;
 
 use anyhow::Result;
 
 use super::catalogue::Entry;
+use super::tls::{Mode, Tls};
 use super::{LOCKED, PASSWORD, SetUp, Site};
 
 pub fn set_up(entry: &Entry, site: &Site<'_>) -> Result<SetUp> {
@@ -17,11 +26,12 @@ pub fn set_up(entry: &Entry, site: &Site<'_>) -> Result<SetUp> {
         port,
         passive,
         local_time,
+        tls,
     } = site;
     let (folder, root) = (folder.display(), root.display());
     site.write("passwords", format!("{PASSWORD}\n"))?;
     std::fs::create_dir_all(site.file("empty"))?;
-    let configuration = format!(
+    let mut configuration = format!(
         "listen=YES
 listen_address=127.0.0.1
 listen_port={port}
@@ -67,6 +77,10 @@ isolate_network=NO
         last = passive.1,
     );
     let mut command = entry.command();
+    if let Some(tls) = tls {
+        configuration += &secure(site, tls)?;
+        command.env("OPENSSL_CONF", site.openssl_configuration(tls)?);
+    }
     command.arg(site.write("vsftpd.conf", configuration)?);
     let set_up = SetUp::new(command)
         .logging(site.file("log"), "OK LOGIN")
@@ -75,4 +89,31 @@ isolate_network=NO
         user: "ftp",
         ..set_up
     })
+}
+
+/// The lines for TLS.
+fn secure(site: &Site<'_>, tls: &Tls) -> Result<String> {
+    let yes = |it: bool| if it { "YES" } else { "NO" };
+    let files = site.identity(tls)?;
+    let mut lines = String::new();
+    write!(
+        lines,
+        "ssl_enable=YES
+allow_anon_ssl=YES
+force_anon_logins_ssl=YES
+force_anon_data_ssl={private}
+implicit_ssl={implicit}
+require_ssl_reuse=YES
+strict_ssl_read_eof=YES
+strict_ssl_write_shutdown=YES
+ssl_ciphers=HIGH
+rsa_cert_file={certificate}
+rsa_private_key_file={key}
+",
+        private = yes(!tls.clear_data),
+        implicit = yes(tls.mode == Mode::Implicit),
+        certificate = files.certificate.display(),
+        key = files.key.display(),
+    )?;
+    Ok(lines)
 }

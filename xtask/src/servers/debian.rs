@@ -14,6 +14,8 @@ pub struct Server {
     pub name: &'static str,
     /// What the package is called, by release: the first one on offer is taken.
     packages: &'static [&'static str],
+    /// What it needs besides: of these, those on offer. Older releases have all of it in one package.
+    pub also: &'static [&'static str],
     program: &'static str,
 }
 
@@ -21,16 +23,20 @@ pub const SERVERS: [Server; 3] = [
     Server {
         name: "vsftpd",
         packages: &["vsftpd"],
+        also: &[],
         program: "usr/sbin/vsftpd",
     },
     Server {
         name: "pure-ftpd",
         packages: &["pure-ftpd"],
+        also: &[],
         program: "usr/sbin/pure-ftpd",
     },
     Server {
         name: "proftpd",
         packages: &["proftpd-core", "proftpd-basic"],
+        // mod_tls.
+        also: &["proftpd-mod-crypto"],
         program: "usr/sbin/proftpd",
     },
 ];
@@ -49,7 +55,12 @@ impl Server {
             );
         };
         empty(folder)?;
-        let unpacked = apt.unpack(&[(*package).to_owned()], folder)?;
+        let also = self
+            .also
+            .iter()
+            .filter(|package| apt.candidate(package).is_some());
+        let wanted: Vec<String> = [package].into_iter().chain(also).map(|&name| name.to_owned()).collect();
+        let unpacked = apt.unpack(&wanted, folder)?;
         let version = unpacked
             .into_iter()
             .find(|unpacked| unpacked.name == **package)

@@ -7,13 +7,14 @@
 //! {"servers": [
 //!   {"name": "vsftpd", "program": "/…/usr/sbin/vsftpd", "args_prefix": [],
 //!    "folder": "/…/target/servers/vsftpd", "library_path": "/…/usr/lib/x86_64-linux-gnu",
-//!    "version": "3.0.3-13+b2"},
+//!    "version": "3.0.3-13+b2", "also": []},
 //!   {"name": "proftpd", "missing": "why"}
 //! ]}
 //! ```
 //!
 //! Paths are absolute; `folder` is where the server was unpacked, with its tools; `library_path` is for
-//! `LD_LIBRARY_PATH` and may be empty; `args_prefix` comes before any other argument.
+//! `LD_LIBRARY_PATH` and may be empty; `args_prefix` comes before any other argument; `also` is what was asked for
+//! besides the server itself: when that changes, the server is fetched again.
 
 mod debian;
 mod pyftpdlib;
@@ -66,11 +67,11 @@ pub fn run(workspace: &Workspace) -> Result<()> {
     let mut missing = Vec::new();
     let getters = debian::SERVERS
         .iter()
-        .map(|server| server.name)
-        .chain([pyftpdlib::NAME]);
-    for name in getters {
+        .map(|server| (server.name, server.also))
+        .chain([(pyftpdlib::NAME, &pyftpdlib::ALSO[..])]);
+    for (name, also) in getters {
         let place = folder.join(name);
-        if let Some(entry) = known.ready(name) {
+        if let Some(entry) = known.ready(name, also) {
             entries.push(entry);
             continue;
         }
@@ -80,7 +81,7 @@ pub fn run(workspace: &Workspace) -> Result<()> {
             None => pyftpdlib::get(&packages, &place),
         };
         match got {
-            Ok(ready) => entries.push(entry(name, &place, &ready)),
+            Ok(ready) => entries.push(entry(name, also, &place, &ready)),
             Err(error) => {
                 missing.push(name);
                 entries.push(json!({"name": name, "missing": format!("{error:#}")}));
@@ -104,7 +105,7 @@ pub fn run(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-fn entry(name: &str, folder: &Path, ready: &Ready) -> Value {
+fn entry(name: &str, also: &[&str], folder: &Path, ready: &Ready) -> Value {
     json!({
         "name": name,
         "program": ready.program,
@@ -112,6 +113,7 @@ fn entry(name: &str, folder: &Path, ready: &Ready) -> Value {
         "folder": folder,
         "library_path": ready.library_path,
         "version": ready.version,
+        "also": also,
     })
 }
 
@@ -144,14 +146,16 @@ impl Known {
         )
     }
 
-    /// The entry of a server that was ready and whose program is still there.
-    fn ready(&self, name: &str) -> Option<Value> {
+    /// The entry of a server that was ready, whose program is still there, and which has all that is wanted besides.
+    fn ready(&self, name: &str, also: &[&str]) -> Option<Value> {
         let entry = self
             .0
             .iter()
             .find(|entry| entry.get("name").and_then(Value::as_str) == Some(name))?;
         let program = entry.get("program").and_then(Value::as_str)?;
-        Path::new(program).exists().then(|| entry.clone())
+        let had = entry.get("also").and_then(Value::as_array);
+        let had: Vec<&str> = had.into_iter().flatten().filter_map(Value::as_str).collect();
+        (Path::new(program).exists() && had == also).then(|| entry.clone())
     }
 }
 
@@ -179,10 +183,19 @@ mod tests {
             {"name": "gone", "program": "/no/such/program"},
             {"name": "never", "missing": "no network"},
         ]));
-        assert!(servers.ready("here").is_some());
-        assert!(servers.ready("gone").is_none());
-        assert!(servers.ready("never").is_none());
-        assert!(servers.ready("other").is_none());
+        assert!(servers.ready("here", &[]).is_some());
+        assert!(servers.ready("gone", &[]).is_none());
+        assert!(servers.ready("never", &[]).is_none());
+        assert!(servers.ready("other", &[]).is_none());
+    }
+
+    #[test]
+    fn a_server_that_lacks_what_is_wanted_by_now_is_fetched_again() {
+        let here = env!("CARGO_MANIFEST_DIR");
+        let servers = known(&json!([{"name": "here", "program": here, "also": ["a-module"]}]));
+        assert!(servers.ready("here", &["a-module"]).is_some());
+        assert!(servers.ready("here", &["a-module", "another"]).is_none());
+        assert!(servers.ready("here", &[]).is_none());
     }
 
     #[test]

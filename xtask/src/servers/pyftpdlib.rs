@@ -13,6 +13,9 @@ pub const NAME: &str = "pyftpdlib";
 /// 2 is the line that runs on every Python still maintained; a 3 would have to be tried first.
 const REQUIREMENT: &str = "pyftpdlib>=2,<3";
 
+/// What it needs besides: its TLS is OpenSSL by way of this package.
+pub const ALSO: [&str; 1] = ["pyOpenSSL"];
+
 pub fn get(packages: &Packages<'_>, folder: &Path) -> Result<Ready> {
     if process::output(Command::new("python3").arg("--version")).is_err() {
         bail!("there is no python3 in PATH: install the package python3");
@@ -37,8 +40,14 @@ pub fn get(packages: &Packages<'_>, folder: &Path) -> Result<Ready> {
         "--no-input",
         "--timeout",
         "30",
+        // Ready-made or not at all: these are in C and Rust, and building them would want compilers.
+        "--only-binary",
+        "cffi,cryptography",
+        "--target",
+        site.trim(),
+        REQUIREMENT,
     ]);
-    process::output(pip.args(["--target", site.trim(), REQUIREMENT]))
+    process::output(pip.args(ALSO))
         .context("pip cannot get it from PyPI")?;
 
     let version = "import pyftpdlib; print(pyftpdlib.__ver__)";
