@@ -17,5 +17,7 @@ wasmtime::component::bindgen!({
         "wasi:io": wasmtime_wasi::p2::bindings::io,
         "flow:connector/exchange.writer": crate::imports::exchange::Writer,
         "flow:connector/exchange.reader": crate::imports::exchange::Reader,
+        "flow:connector/tls.context": crate::tls::Context,
+        "flow:connector/tls.session": crate::tls::Session,
     },
 });

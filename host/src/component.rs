@@ -6,6 +6,7 @@ use crate::engine::Runtime;
 use crate::event::Events;
 use crate::imports::State;
 use crate::imports::context::Context;
+use crate::imports::tls::Tls;
 use crate::policy::{Limits, Reach};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -147,7 +148,8 @@ impl Connector {
             CancellationToken::new(),
         );
         let limits = Limits::default();
-        let mut store = Store::new(&runtime.engine, State::new(context, Reach::none(events), &limits));
+        let state = State::new(context, Reach::none(events), Tls::default(), &limits);
+        let mut store = Store::new(&runtime.engine, state);
         store.limiter(|state| &mut state.memory);
         store.epoch_deadline_async_yield_and_update(1);
         let describe = async {

@@ -1,4 +1,4 @@
-//! The words of the contract (`wit/connector/types.wit`, `connector.wit`) for the rest of the host.
+//! The words of the contract (`wit/connector/types.wit`, `connector.wit`, `tls.wit`) for the rest of the host.
 
 use crate::bindings;
 
@@ -8,6 +8,11 @@ pub use bindings::exports::flow::connector::connector::{
 pub use bindings::flow::connector::context::LogLevel;
 pub use bindings::flow::connector::exchange::Outcome;
 pub use bindings::flow::connector::types::{Call, Effect, Error, ErrorKind, Metadata, Retry, Summary};
+
+/// The words of `tls.wit`.
+pub mod tls {
+    pub use crate::bindings::flow::connector::tls::{Certificate, Error, Info, Reason, Received, Trust};
+}
 
 /// The version of `flow:connector` that this host implements.
 pub const CONTRACT_VERSION: &str = "0.1.0";

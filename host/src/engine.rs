@@ -1,9 +1,10 @@
-//! What a process has once: the engine, the linker, and the compiled components.
+//! What a process has once: the engine, the linker, the compiled components, and the system's trusted certificates.
 
 mod cache;
 
 use crate::component::{Connector, LoadError};
 use crate::imports::{self, State};
+use crate::tls::SystemTrust;
 use anyhow::Context as _;
 use cache::Cache;
 use sha2::{Digest as _, Sha256};
@@ -46,6 +47,8 @@ impl RuntimeOptions {
 pub struct Runtime {
     pub(crate) engine: Engine,
     pub(crate) linker: Linker<State>,
+    /// The authorities that the operating system trusts.
+    pub(crate) trust: Arc<SystemTrust>,
     cache: Option<Cache>,
 }
 
@@ -72,6 +75,7 @@ impl Runtime {
         Ok(Arc::new(Self {
             engine,
             linker,
+            trust: Arc::default(),
             cache,
         }))
     }

@@ -11,7 +11,9 @@ use crate::failure::Failure;
 use crate::imports::State;
 use crate::imports::context::Context;
 use crate::imports::exchange::{DeskLimits, Exchange};
+use crate::imports::tls::Tls;
 use crate::policy::{Limits, Reach};
+use crate::tls::{Identities, TlsPolicy};
 use sha2::{Digest as _, Sha256};
 use std::collections::HashSet;
 use std::pin::pin;
@@ -42,10 +44,14 @@ pub struct RunContext {
     pub cancel: CancellationToken,
     /// How much it may use.
     pub limits: Limits,
+    /// What the operator says about TLS.
+    pub tls: TlsPolicy,
+    /// The client certificates that it may use.
+    pub identities: Arc<Identities>,
 }
 
 impl RunContext {
-    /// A run with the usual limits, without the dialogue, that nobody cancels.
+    /// A run with the usual limits, safe TLS without client certificates, without the dialogue, that nobody cancels.
     #[must_use]
     pub fn new(run_id: impl Into<String>, events: Events) -> Self {
         Self {
@@ -54,6 +60,8 @@ impl RunContext {
             log_threshold: LogLevel::Debug,
             cancel: CancellationToken::new(),
             limits: Limits::default(),
+            tls: TlsPolicy::default(),
+            identities: Arc::default(),
         }
     }
 }
@@ -97,7 +105,12 @@ impl Instance {
             run.log_threshold,
             run.cancel.child_token(),
         );
-        let state = State::new(context, reach.clone(), &run.limits);
+        let tls = Tls {
+            policy: run.tls.clone(),
+            identities: Arc::clone(&run.identities),
+            system: Arc::clone(&connector.runtime.trust),
+        };
+        let state = State::new(context, reach.clone(), tls, &run.limits);
         let mut store = Store::new(&connector.runtime.engine, state);
         store.limiter(|state| &mut state.memory);
         // The guest yields at every tick, so that the time limits around its calls can act.

@@ -7,6 +7,7 @@
 //! - [`component`]: a loaded [`Connector`](component::Connector): its descriptor and endpoints, found by type.
 //! - [`instance`]: a live connector within one run. [`imports`] holds what it may call, one file an
 //!   interface; [`policy`] says what it may reach and how much it may use.
+//! - [`tls`]: the TLS sessions that the host holds for connectors, and the operator's say about them.
 //! - [`payload`], [`state`]: what moves through a run, and where its bytes are meanwhile.
 //! - [`flow`]: flow files, templates, steps, and the runner.
 //! - [`demo`]: an embedded FTP server and HTTP receiver, and the three flows that must always work.
@@ -26,6 +27,7 @@ mod meter;
 pub mod payload;
 pub mod policy;
 pub mod state;
+pub mod tls;
 
 /// The FTP connector's component, as built with this host.
 pub const FTP_COMPONENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/ftp.wasm"));

@@ -7,12 +7,14 @@ pub mod context;
 pub mod exchange;
 pub mod name_lookup;
 pub mod stdio;
+pub mod tls;
 
 use crate::bindings::flow::connector as bindings;
 use crate::bindings::flow::connector::types;
 use crate::policy::{Limits, Reach};
 use context::Context;
 use exchange::Desk;
+use tls::Tls;
 use wasmtime::component::{HasSelf, Linker, ResourceTable};
 use wasmtime::{Engine, StoreLimits};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -25,11 +27,12 @@ pub(crate) struct State {
     pub(crate) context: Context,
     pub(crate) desk: Desk,
     reach: Reach,
+    tls: Tls,
 }
 
 impl State {
     /// Deny by default: no files, no environment, no arguments, no input; sockets only within `reach`.
-    pub(crate) fn new(context: Context, reach: Reach, limits: &Limits) -> Self {
+    pub(crate) fn new(context: Context, reach: Reach, tls: Tls, limits: &Limits) -> Self {
         let check = reach.clone();
         let output = context.output();
         let wasi = WasiCtx::builder()
@@ -52,6 +55,7 @@ impl State {
             context,
             desk: Desk::default(),
             reach,
+            tls,
         }
     }
 }
@@ -79,5 +83,6 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     types::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     bindings::context::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     bindings::exchange::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
+    bindings::tls::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     Ok(linker)
 }

@@ -4,6 +4,7 @@ use super::*;
 use crate::contract::LogLevel;
 use crate::event::Events;
 use crate::imports::context::Context;
+use crate::imports::tls::Tls;
 use crate::policy::{Limits, Reach};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -27,7 +28,7 @@ impl Bench {
             LogLevel::Debug,
             CancellationToken::new(),
         );
-        let mut state = State::new(context, Reach::none(events), &Limits::default());
+        let mut state = State::new(context, Reach::none(events), Tls::default(), &Limits::default());
         let folder = tempfile::tempdir().expect("a folder");
         let spool = Spool::create(folder.path(), None).expect("a spool");
         state.context.step = "pull".into();

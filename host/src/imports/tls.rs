@@ -1,0 +1,112 @@
+//! `flow:connector/tls`: client TLS for connectors. Keys and trust stay here; the connector carries the records.
+
+use super::State;
+use crate::bindings::flow::connector::tls::{Host, HostContext, HostSession};
+use crate::contract::tls::{Error, Info, Reason, Received, Trust};
+use crate::flow::problem::list;
+use crate::tls::{Context, Identities, Session, SystemTrust, TlsPolicy};
+use std::sync::Arc;
+use wasmtime::component::Resource;
+
+/// What the TLS of one live connector is made of. By default it is safe, and nobody's.
+#[derive(Default)]
+pub(crate) struct Tls {
+    /// The operator's say.
+    pub(crate) policy: TlsPolicy,
+    /// The client certificates that this instance may use, and no other's.
+    pub(crate) identities: Arc<Identities>,
+    /// Whom the operating system trusts.
+    pub(crate) system: Arc<SystemTrust>,
+}
+
+impl Tls {
+    fn context(&self, trust: &Trust, client_certificate: Option<&str>) -> Result<Context, Box<Error>> {
+        let identity = match client_certificate {
+            None => None,
+            Some(name) => Some(self.identities.get(name).ok_or_else(|| self.no_identity(name))?),
+        };
+        Context::new(trust, identity, &self.policy, &self.system)
+    }
+
+    fn no_identity(&self, name: &str) -> Box<Error> {
+        let there = match list(self.identities.keys().map(String::as_str)) {
+            none if none.is_empty() => "it has none".to_owned(),
+            names => format!("there are {names}"),
+        };
+        Box::new(Error {
+            reason: Reason::Invalid,
+            message: format!("This instance has no client certificate of the name {name:?}: {there}."),
+            certificate: None,
+        })
+    }
+}
+
+impl Host for State {}
+
+impl HostContext for State {
+    fn create(
+        &mut self,
+        trust: Trust,
+        client_certificate: Option<String>,
+    ) -> wasmtime::Result<Result<Resource<Context>, Error>> {
+        Ok(match self.tls.context(&trust, client_certificate.as_deref()) {
+            Ok(context) => Ok(self.table.push(context)?),
+            Err(error) => Err(*error),
+        })
+    }
+
+    fn open(
+        &mut self,
+        context: Resource<Context>,
+        server_name: String,
+    ) -> wasmtime::Result<Result<Resource<Session>, Error>> {
+        Ok(match self.table.get(&context)?.open(&server_name) {
+            Ok(session) => Ok(self.table.push(session)?),
+            Err(error) => Err(*error),
+        })
+    }
+
+    fn drop(&mut self, context: Resource<Context>) -> wasmtime::Result<()> {
+        self.table.delete(context)?;
+        Ok(())
+    }
+}
+
+impl HostSession for State {
+    fn decrypt(
+        &mut self,
+        session: Resource<Session>,
+        records: Vec<u8>,
+    ) -> wasmtime::Result<Result<Received, Error>> {
+        Ok(self
+            .table
+            .get_mut(&session)?
+            .decrypt(records)
+            .map_err(|error| *error))
+    }
+
+    fn encrypt(
+        &mut self,
+        session: Resource<Session>,
+        data: Vec<u8>,
+    ) -> wasmtime::Result<Result<Vec<u8>, Error>> {
+        Ok(self
+            .table
+            .get_mut(&session)?
+            .encrypt(&data)
+            .map_err(|error| *error))
+    }
+
+    fn close(&mut self, session: Resource<Session>) -> wasmtime::Result<Vec<u8>> {
+        Ok(self.table.get_mut(&session)?.close())
+    }
+
+    fn info(&mut self, session: Resource<Session>) -> wasmtime::Result<Option<Info>> {
+        Ok(self.table.get(&session)?.info())
+    }
+
+    fn drop(&mut self, session: Resource<Session>) -> wasmtime::Result<()> {
+        self.table.delete(session)?;
+        Ok(())
+    }
+}
