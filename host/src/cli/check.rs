@@ -1,5 +1,6 @@
 //! `flowhost check`.
 
+use super::operator::Operator;
 use super::run::{Trace, variable};
 use super::{WRONG, exit, output, runtime};
 use flowhost::contract::{CheckStatus, CheckStep};
@@ -9,10 +10,12 @@ use flowhost::flow::redact::redacted;
 use flowhost::flow::template::texts;
 use flowhost::flow::{self, Configured, Flow, LoadOptions};
 use flowhost::instance::{Instance, RunContext};
+use flowhost::tls::TlsPolicy;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A check only connects and signs in.
@@ -38,9 +41,12 @@ pub(super) struct Args {
     /// Give one of the flow's `variables` another value; may be repeated.
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
     var: Vec<(String, String)>,
+    #[command(flatten)]
+    pub(super) operator: Operator,
 }
 
 pub(super) async fn check(args: Args) -> anyhow::Result<ExitCode> {
+    let tls = args.operator.tls()?;
     let runtime = runtime()?;
     let options = LoadOptions {
         variables: args.var.iter().cloned().collect(),
@@ -67,7 +73,7 @@ pub(super) async fn check(args: Args) -> anyhow::Result<ExitCode> {
             continue;
         }
         for (name, instance) in &flow.instances {
-            failed |= !connection(&args, path, &flow, name, instance).await;
+            failed |= !connection(&args, &tls, path, &flow, name, instance).await;
         }
     }
     if args.json {
@@ -86,8 +92,15 @@ pub(super) async fn check(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 /// Tests one instance's connection, tells what was found, and whether it was good.
-async fn connection(args: &Args, path: &Path, flow: &Flow, name: &str, instance: &Configured) -> bool {
-    let steps = match ask(args, flow, name, instance).await {
+async fn connection(
+    args: &Args,
+    tls: &TlsPolicy,
+    path: &Path,
+    flow: &Flow,
+    name: &str,
+    instance: &Configured,
+) -> bool {
+    let steps = match ask(args, tls, flow, name, instance).await {
         Ok(steps) => steps,
         Err(failure) => {
             let message = failure.to_string();
@@ -129,9 +142,17 @@ fn details(step: &CheckStep, flow: &Flow) -> Option<Value> {
     Some(details)
 }
 
-async fn ask(args: &Args, flow: &Flow, name: &str, instance: &Configured) -> Result<Vec<CheckStep>, Failure> {
+async fn ask(
+    args: &Args,
+    tls: &TlsPolicy,
+    flow: &Flow,
+    name: &str,
+    instance: &Configured,
+) -> Result<Vec<CheckStep>, Failure> {
     let run = RunContext {
         log_threshold: args.trace.log_threshold(),
+        tls: tls.clone(),
+        identities: Arc::clone(&instance.identities),
         ..RunContext::new("check", redacted(&traced(name, args.json), &flow.redactor))
     };
     Instance::start(&instance.connector, run)

@@ -3,6 +3,7 @@
 mod check;
 mod demo;
 mod describe;
+mod operator;
 mod output;
 mod run;
 

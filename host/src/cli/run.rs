@@ -1,5 +1,6 @@
 //! `flowhost run`.
 
+use super::operator::Operator;
 use super::{WRONG, exit, output, runtime};
 use anyhow::Context as _;
 use flowhost::contract::LogLevel;
@@ -33,6 +34,8 @@ pub(super) struct Args {
     spool_quota: Option<u64>,
     #[command(flatten)]
     pub(super) trace: Trace,
+    #[command(flatten)]
+    pub(super) operator: Operator,
 }
 
 /// Whether a connector's dialogue is shown.
@@ -65,6 +68,7 @@ pub(super) fn variable(text: &str) -> Result<(String, String), String> {
 }
 
 pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let tls = args.operator.tls()?;
     let runtime = runtime()?;
     let variables: BTreeMap<String, String> = args.var.into_iter().collect();
     let flow = match flow::load(&runtime, &args.flow, &LoadOptions { variables }).await {
@@ -87,6 +91,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         log_threshold: args.trace.log_threshold(),
         cancel,
         limits: Limits::default(),
+        tls,
     };
     let report = flow::run(&flow, &options).await?;
     Ok(exit(report.is_ok()))

@@ -38,6 +38,21 @@ pub struct InstanceFile {
     pub connector: String,
     /// The connector's connection settings.
     pub settings: Option<BTreeMap<String, Value>>,
+    /// Certificates by which the connector may say who it is, under the names that its settings use.
+    #[serde(default)]
+    pub client_certificates: BTreeMap<String, ClientCertificateFile>,
+}
+
+/// A certificate with its private key. The host reads both; the connector never sees either.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClientCertificateFile {
+    /// The path of a PEM file: the certificate, and behind it those that lead to its root.
+    #[schemars(length(min = 1), extend("examples" = ["partner.pem"]))]
+    pub certificate: String,
+    /// The path of a PEM file: the private key, without a password. It may be the same file.
+    #[schemars(length(min = 1), extend("examples" = ["partner.key"]))]
+    pub key: String,
 }
 
 /// One step. Exactly one of `use`, `http` and `folder`.
@@ -165,7 +180,8 @@ mod tests {
     fn the_schema_accepts_what_serde_reads() {
         let value = json!({
             "name": "a", "variables": {"x": "y"},
-            "instances": {"w": {"connector": "ftp", "settings": {"host": "h", "port": 21}}, "n": {"connector": "x.wasm", "settings": null}},
+            "instances": {"w": {"connector": "ftp", "settings": {"host": "h", "port": 21},
+                "client_certificates": {"us": {"certificate": "us.pem", "key": "us.key"}}}, "n": {"connector": "x.wasm", "settings": null}},
             "steps": [
                 {"id": "pull", "use": "w", "endpoint": "ftp-get", "options": {"path": "x"},
                  "retry": {"attempts": 3, "backoff": "1s"}, "on_error": "continue", "timeout": "5m"},

@@ -20,6 +20,7 @@ pub mod step;
 pub mod template;
 
 use crate::component::Connector;
+use crate::tls::Identities;
 use file::OnError;
 use retry::RetryPolicy;
 use secrecy::SecretString;
@@ -54,6 +55,8 @@ pub struct Configured {
     pub connector: Arc<Connector>,
     /// The settings with all secrets filled in, as JSON.
     pub connection: SecretString,
+    /// The client certificates that it may use.
+    pub identities: Arc<Identities>,
 }
 
 impl std::fmt::Debug for Configured {

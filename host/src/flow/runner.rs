@@ -12,6 +12,7 @@ use crate::event::{Event, Events};
 use crate::payload::Payload;
 use crate::policy::Limits;
 use crate::state::spool::Spool;
+use crate::tls::TlsPolicy;
 use anyhow::Context as _;
 use attempts::StepDone;
 use jiff::Timestamp;
@@ -36,10 +37,12 @@ pub struct RunOptions {
     pub cancel: CancellationToken,
     /// How much one connector may use.
     pub limits: Limits,
+    /// What the operator says about the connectors' TLS.
+    pub tls: TlsPolicy,
 }
 
 impl RunOptions {
-    /// No quota, the usual limits, no dialogue, and nobody who listens or cancels.
+    /// No quota, the usual limits, safe TLS, no dialogue, and nobody who listens or cancels.
     #[must_use]
     pub fn new(state: impl Into<PathBuf>) -> Self {
         Self {
@@ -49,6 +52,7 @@ impl RunOptions {
             log_threshold: LogLevel::Debug,
             cancel: CancellationToken::new(),
             limits: Limits::default(),
+            tls: TlsPolicy::default(),
         }
     }
 }
@@ -174,6 +178,7 @@ impl Run<'_> {
             spool: &self.spool,
             log_threshold: self.options.log_threshold,
             limits: &self.options.limits,
+            tls: &self.options.tls,
             deadline: Instant::now() + step.timeout,
             timeout: step.timeout,
         };

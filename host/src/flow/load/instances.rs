@@ -16,6 +16,7 @@ use crate::flow::template;
 use crate::flow::{Configured, Step};
 use crate::instance::{Instance, RunContext};
 use crate::policy::grantable;
+use crate::tls::{Identities, Identity};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -33,6 +34,7 @@ impl Loader {
         let mut loaded = BTreeMap::new();
         for (name, file) in &flow.instances {
             let base = child("/instances", name);
+            let identities = self.identities(&child(&base, "client_certificates"), file);
             let named = file.connector.as_str();
             let connector = match loaded.remove(named) {
                 Some(connector) => Ok(connector),
@@ -50,15 +52,37 @@ impl Loader {
                 }
             };
             let connection = self.settings(&format!("{base}/settings"), file, &connector);
-            instances.insert(
-                name.clone(),
-                connection.map(|connection| Configured {
+            let configured = connection
+                .zip(identities)
+                .map(|(connection, identities)| Configured {
                     connector,
                     connection,
-                }),
-            );
+                    identities: Arc::new(identities),
+                });
+            instances.insert(name.clone(), configured);
         }
         instances
+    }
+
+    /// Reads the client certificates with their keys; none when there are problems.
+    fn identities(&mut self, base: &str, file: &InstanceFile) -> Option<Identities> {
+        let mut identities = Some(Identities::new());
+        for (name, files) in &file.client_certificates {
+            let (certificate, key) = (self.folder.join(&files.certificate), self.folder.join(&files.key));
+            match Identity::read(&certificate, &key) {
+                Ok(identity) => {
+                    if let Some(identities) = &mut identities {
+                        identities.insert(name.clone(), identity);
+                    }
+                }
+                Err(error) => {
+                    let field = if error.is_of_key() { "key" } else { "certificate" };
+                    self.problem(&child(&child(base, name), field), error.to_string());
+                    identities = None;
+                }
+            }
+        }
+        identities
     }
 
     async fn connector(&self, name: &str) -> Result<Arc<Connector>, String> {
@@ -169,9 +193,14 @@ async fn plan<'a>(
     endpoint: &str,
     call: &Call,
 ) -> Result<(), Failure> {
-    let mut instance = match live.remove(name).filter(Instance::is_alive) {
-        Some(instance) => instance,
-        None => Instance::start(&configured.connector, RunContext::new("plan", Events::none())).await?,
+    let mut instance = if let Some(instance) = live.remove(name).filter(Instance::is_alive) {
+        instance
+    } else {
+        let run = RunContext {
+            identities: Arc::clone(&configured.identities),
+            ..RunContext::new("plan", Events::none())
+        };
+        Instance::start(&configured.connector, run).await?
     };
     let planned = instance.plan(Some(endpoint), call).await;
     live.insert(name, instance);

@@ -138,6 +138,8 @@ async fn live(
         log_threshold: work.log_threshold,
         cancel: work.cancel.clone(),
         limits: work.limits.clone(),
+        tls: work.tls.clone(),
+        identities: Arc::clone(&configured.identities),
         ..RunContext::new(work.run_id, work.events.clone())
     };
     Instance::start(&configured.connector, run).await

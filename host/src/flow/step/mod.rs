@@ -17,6 +17,7 @@ use crate::instance::Instance;
 use crate::payload::Payload;
 use crate::policy::Limits;
 use crate::state::spool::Spool;
+use crate::tls::TlsPolicy;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -101,6 +102,8 @@ pub struct Work<'a> {
     pub log_threshold: LogLevel,
     /// What one connector may use.
     pub limits: &'a Limits,
+    /// What the operator says about TLS.
+    pub tls: &'a TlsPolicy,
     /// When the step has to be done.
     pub deadline: Instant,
     /// The step's time limit, to be named when it is over.
