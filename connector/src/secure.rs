@@ -165,7 +165,7 @@ impl Session {
             return Ok(());
         };
         let session = protection.context.open(&protection.server_name)?;
-        transfer.secure(session)?;
+        self.patience.for_a_reply(|| transfer.secure(session))?;
         protection.last = transfer.info();
         if let Some(info) = &protection.last {
             self.control.trace.secured(info);

@@ -3,9 +3,11 @@
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use flow_tests::run::{Bench, Run, SHOP, flow, get, put, read, write};
-use flow_tests::servers::{FtpServer, Kind};
+use flow_tests::servers::tls::{Mode, Tls};
+use flow_tests::servers::{FtpServer, Kind, Limits};
 use flow_tests::tree::sha256;
 use serde_json::json;
 
@@ -14,11 +16,18 @@ const GIB: u64 = 1 << 30;
 /// The most resident memory that `flowhost` may have, whatever the size of a file.
 const MOST_KIB: u64 = 64 * 1024;
 
+/// Side by side, the tests would only fight for the disk.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
 /// A server to move much through: vsftpd where it is, for it is the fastest, and the embedded one else.
-fn server() -> FtpServer {
-    let server = FtpServer::start(Kind::Vsftpd).expect("it starts");
+fn server(tls: Option<Tls>) -> FtpServer {
+    let limits = Limits {
+        tls,
+        ..Limits::default()
+    };
+    let server = FtpServer::start_with(Kind::Vsftpd, limits).expect("it starts");
     server.unwrap_or_else(|| {
-        FtpServer::start(Kind::Embedded)
+        FtpServer::start_with(Kind::Embedded, limits)
             .expect("it starts")
             .expect("it is part of the tests")
     })
@@ -44,10 +53,19 @@ fn assert_in_little_memory(run: &Run, what: &str) {
     assert_eq!(run.finished()["bytes"], GIB, "{run}");
 }
 
-/// One test for both directions: two of them side by side would only fight for the disk.
 #[test]
 fn a_gibibyte_there_and_back() {
-    let (server, bench) = (server(), Bench::new());
+    there_and_back(&server(None));
+}
+
+#[test]
+fn a_gibibyte_there_and_back_encrypted() {
+    there_and_back(&server(Some(Tls::new(Mode::Explicit))));
+}
+
+fn there_and_back(server: &FtpServer) {
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let bench = Bench::new();
     // The first run of all compiles the connector, which takes memory that a warm start does not.
     server.write("small.txt", "hello");
     bench

@@ -6,10 +6,14 @@
 
 use std::io::{self, Read, Write};
 
-use super::{Cut, Info, Session};
+use super::{Cut, Failure, Info, Reason, Session};
 
 /// Bytes read from the socket at a time. WASI moves no more.
 const READ: usize = 64 * 1024;
+
+/// How often the socket is read without anything to show for it. Real peers send a ticket or two; one that sends empty
+/// records for ever would keep us without ever making us wait.
+const MOST_SILENT: u32 = 100;
 
 /// The most that is read after our own end. What comes then is a few tickets and a `close_notify`.
 const MOST_AFTER_THE_END: usize = 64 * 1024;
@@ -60,7 +64,7 @@ impl Secured {
 
     /// Reads what has arrived; 0 when the peer has ended the session.
     pub fn read(&mut self, socket: &mut (impl Read + Write), buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
+        for _ in 0..MOST_SILENT {
             let arrived = &self.plain[self.taken..];
             if !arrived.is_empty() {
                 let count = arrived.len().min(buffer.len());
@@ -74,6 +78,13 @@ impl Secured {
             self.flush(socket)?;
             self.receive(socket)?;
         }
+        let message = "the server sends TLS records without anything in them".to_owned();
+        Err(Failure {
+            reason: Reason::Protocol,
+            message,
+            certificate: None,
+        }
+        .into())
     }
 
     /// Sends all of it.

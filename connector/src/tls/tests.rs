@@ -211,6 +211,14 @@ fn what_is_no_record_is_answered_with_an_alert() {
 }
 
 #[test]
+fn records_with_nothing_in_them_are_not_read_for_ever() {
+    let mut peer = Peer::saying((0..1000).map(|_| record(b'D', b"")));
+    let mut secured = shake(&mut peer).unwrap();
+    assert!(secured.read(&mut peer, &mut [0]).is_err());
+    assert!(peer.says.len() > 800);
+}
+
+#[test]
 fn a_nudge_that_finds_no_room_goes_out_before_what_follows() {
     let mut peer = Peer::saying([]);
     let mut secured = shake(&mut peer).unwrap();
