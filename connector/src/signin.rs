@@ -12,7 +12,9 @@ impl Session {
     /// Waits for the greeting.
     pub(crate) fn greet(&mut self, settings: &Connection) -> Result<(), Error> {
         let server = self.server.clone();
-        let mut greeting = self.reply(Op::Connect, &server).map_err(Error::ending_call)?;
+        let mut greeting = self
+            .reply(Op::Connect, &server)
+            .map_err(|error| silent(error, settings).ending_call())?;
         if greeting.code == 120 {
             // "Ready in some minutes": the greeting proper follows.
             greeting = self.reply(Op::Connect, &server).map_err(Error::ending_call)?;
@@ -67,6 +69,20 @@ impl Session {
         let server = self.server.clone();
         self.command(Op::SignIn, &server, line)
             .map_err(|error| error.losing_session().ending_call())
+    }
+}
+
+/// A server that does not say a word waits for us: for TLS, usually.
+fn silent(error: Error, settings: &Connection) -> Error {
+    if error.kind != Kind::Timeout || settings.tls == Tls::Implicit {
+        return error;
+    }
+    Error {
+        message: format!(
+            "{} A server that waits for TLS from the first byte wants `tls: implicit`.",
+            error.message
+        ),
+        ..error
     }
 }
 
@@ -179,6 +195,19 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_silent_server_may_wait_for_tls() {
+        let quiet = Error::new(Kind::Timeout, "no answer.");
+        assert!(
+            silent(quiet.clone(), &settings(""))
+                .message
+                .ends_with("`tls: implicit`.")
+        );
+        let json = r#"{"host":"h","tls":"implicit"}"#;
+        let implicit = Connection::parse(json).unwrap();
+        assert_eq!(silent(quiet, &implicit).message, "no answer.");
     }
 
     #[test]

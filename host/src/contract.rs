@@ -41,6 +41,29 @@ impl ErrorKind {
     }
 }
 
+impl tls::Reason {
+    /// The reason's name as the contract writes it, for example `wrong-name`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::NotYetValid => "not-yet-valid",
+            Self::WrongName => "wrong-name",
+            Self::UnknownIssuer => "unknown-issuer",
+            Self::SelfSigned => "self-signed",
+            Self::NotPinned => "not-pinned",
+            Self::Revoked => "revoked",
+            Self::BadCertificate => "bad-certificate",
+            Self::NoCommonVersion => "no-common-version",
+            Self::ClientCertificate => "client-certificate",
+            Self::NotTls => "not-tls",
+            Self::Protocol => "protocol",
+            Self::Denied => "denied",
+            Self::Invalid => "invalid",
+        }
+    }
+}
+
 impl LogLevel {
     /// The level's name as the contract writes it, for example `warn`.
     #[must_use]

@@ -3,6 +3,7 @@
 mod check;
 mod demo;
 mod describe;
+mod fingerprint;
 mod operator;
 mod output;
 mod run;
@@ -48,6 +49,8 @@ enum Command {
     Check(check::Args),
     /// Tell what a connector is: its endpoints, settings and options.
     Describe(describe::Args),
+    /// Show a server's certificate and its fingerprint, to decide whether to trust it.
+    Fingerprint(fingerprint::Args),
     /// Move real files through three flows, with everything that takes part inside this program.
     Demo(demo::Args),
 }
@@ -80,6 +83,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Run(args) => run::run(args).await,
         Command::Check(args) => check::check(args).await,
         Command::Describe(args) => describe::describe(args).await,
+        Command::Fingerprint(args) => fingerprint::fingerprint(args).await,
         Command::Demo(args) => demo::demo(args).await,
     }
 }
@@ -106,6 +110,7 @@ mod tests {
     use super::*;
     use clap::CommandFactory as _;
     use flowhost::contract::LogLevel;
+    use flowhost::tls::TlsVersion;
 
     fn parsed(arguments: &[&str]) -> Result<Command, clap::error::ErrorKind> {
         Cli::try_parse_from([&["flowhost"], arguments].concat())
@@ -132,6 +137,42 @@ mod tests {
                 threshold(&[command, "--json", "--trace-ftp", "f.yaml"]),
                 LogLevel::Trace
             );
+        }
+    }
+
+    #[test]
+    fn the_operator_has_a_say_where_something_connects() {
+        let hash = "ab".repeat(32);
+        for command in ["run", "check"] {
+            let operator = |arguments: &[&str]| match parsed(&[&[command, "f.yaml"], arguments].concat()) {
+                Ok(Command::Run(args)) => Ok(args.operator.tls().expect("no file to read")),
+                Ok(Command::Check(args)) => Ok(args.operator.tls().expect("no file to read")),
+                Ok(other) => panic!("{other:?}"),
+                Err(error) => Err(error),
+            };
+            let usual = operator(&[]).expect("nothing is needed");
+            assert_eq!((usual.minimum, usual.insecure), (TlsVersion::V1_2, false));
+            assert!(usual.distrusted.is_empty() && usual.roots.is_none());
+            let colons = format!("sha256:{}", ["cd"; 32].join(":"));
+            let arguments = [
+                "--tls-minimum",
+                "1.3",
+                "--allow-insecure-tls",
+                "--distrust",
+                &hash,
+                "--distrust",
+                &colons,
+            ];
+            let said = operator(&arguments).expect("sound");
+            assert_eq!((said.minimum, said.insecure), (TlsVersion::V1_3, true));
+            assert_eq!(said.distrusted, [[0xab; 32], [0xcd; 32]]);
+            for wrong in [
+                ["--tls-minimum", "1.1"],
+                ["--distrust", "ab"],
+                ["--distrust", "sha1:ab"],
+            ] {
+                assert!(operator(&wrong).is_err(), "{wrong:?}");
+            }
         }
     }
 

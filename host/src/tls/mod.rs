@@ -22,7 +22,7 @@ pub use context::Context;
 pub use identity::{Identities, Identity};
 pub use policy::{TlsPolicy, TlsVersion};
 pub use session::Session;
-pub use text::parse_fingerprint;
+pub use text::{date, fingerprint_text, parse_fingerprint};
 pub(crate) use verify::SystemTrust;
 
 use rustls::crypto::CryptoProvider;

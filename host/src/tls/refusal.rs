@@ -1,7 +1,7 @@
 //! Why a server's certificate is refused, in the contract's words.
 
 use super::certificate::{Nature, describe, nature};
-use super::text::{date, fingerprint, names, shown};
+use super::text::{date, fingerprint_text, names, shown};
 use crate::contract::tls::{Certificate, Error, Reason};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{CertificateError, OtherError};
@@ -154,7 +154,7 @@ impl<'a> Refused<'a> {
     }
 
     pub(super) fn not_pinned(self) -> Refusal {
-        let key = fingerprint(&self.certificate.public_key_sha256);
+        let key = fingerprint_text(&self.certificate.public_key_sha256);
         self.because(
             Reason::NotPinned,
             &format!("has none of the expected fingerprints; its public key has {key}"),
@@ -163,7 +163,7 @@ impl<'a> Refused<'a> {
 
     /// The operator's list has a certificate of the chain.
     pub(super) fn distrusted(self, hash: &[u8]) -> Refusal {
-        let which = fingerprint(hash);
+        let which = fingerprint_text(hash);
         self.because(
             Reason::Revoked,
             &format!("is distrusted by the operator of this host, who lists {which}"),
@@ -178,7 +178,7 @@ impl<'a> Refused<'a> {
             "" => "no subject".to_owned(),
             subject => format!("subject {}", shown(subject, 200)),
         };
-        let own = fingerprint(&certificate.sha256);
+        let own = fingerprint_text(&certificate.sha256);
         let name = name.map(|name| format!(" for {name}")).unwrap_or_default();
         Refusal(Box::new(Error {
             reason,

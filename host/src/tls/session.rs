@@ -47,7 +47,8 @@ struct Agreed {
     version: ProtocolVersion,
     cipher: CipherSuite,
     resumed: bool,
-    leaf: Option<CertificateDer<'static>>,
+    /// The server's certificate, and those that it sent along.
+    chain: Vec<CertificateDer<'static>>,
 }
 
 /// A failure within the session; the contract's error is made of it when what has arrived is known.
@@ -158,9 +159,19 @@ impl Session {
             version: version_name(agreed.version),
             cipher: cipher_name(agreed.cipher),
             resumed: agreed.resumed,
-            certificate: agreed.leaf.as_ref().map(|leaf| describe(leaf)),
+            certificate: agreed.chain.first().map(|leaf| describe(leaf)),
             details: None,
         })
+    }
+
+    /// The server's certificate and those that it sent along; none while the handshake goes on.
+    pub(super) fn chain(&self) -> &[CertificateDer<'static>] {
+        self.agreed.as_ref().map_or(&[], |agreed| &agreed.chain)
+    }
+
+    /// The name that it was opened for.
+    pub(super) fn server_name(&self) -> &ServerName<'static> {
+        &self.name
     }
 
     fn name(&self) -> String {
@@ -219,12 +230,12 @@ impl Session {
         ) else {
             return Ok(());
         };
-        let leaf = connection.peer_certificates().and_then(<[_]>::first);
+        let chain = connection.peer_certificates().unwrap_or_default();
         self.agreed = Some(Agreed {
             version,
             cipher: suite.suite(),
             resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
-            leaf: leaf.cloned(),
+            chain: chain.to_vec(),
         });
         if version == ProtocolVersion::TLSv1_3
             && let Stage::Rustls(connection) = std::mem::replace(&mut self.stage, Stage::Failed)

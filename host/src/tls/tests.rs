@@ -2,6 +2,7 @@
 
 mod certificates;
 mod clients;
+mod fingerprints;
 mod refusals;
 mod resumption;
 mod traffic;

@@ -25,7 +25,8 @@ pub(super) fn shown(text: &str, most: usize) -> String {
 }
 
 /// A SHA-256 as people compare and paste it: `sha256:` and 64 hexadecimal digits.
-pub(super) fn fingerprint(hash: &[u8]) -> String {
+#[must_use]
+pub fn fingerprint_text(hash: &[u8]) -> String {
     let mut text = "sha256:".to_owned();
     for byte in hash {
         let _ = write!(text, "{byte:02x}");
@@ -58,7 +59,8 @@ pub fn parse_fingerprint(text: &str) -> Option<[u8; 32]> {
 }
 
 /// The day, in UTC; the number itself for a time that no calendar has.
-pub(super) fn date(milliseconds: i64) -> String {
+#[must_use]
+pub fn date(milliseconds: i64) -> String {
     Timestamp::from_millisecond(milliseconds).map_or_else(
         |_| format!("{milliseconds} ms since 1970"),
         |time| time.to_zoned(TimeZone::UTC).date().to_string(),
@@ -102,7 +104,7 @@ mod tests {
     #[test]
     fn fingerprints_are_read_as_people_copy_them() {
         let hash: [u8; 32] = std::array::from_fn(|index| u8::try_from(index * 7).expect("small"));
-        let plain = fingerprint(&hash);
+        let plain = fingerprint_text(&hash);
         let digits = plain.strip_prefix("sha256:").expect("prefixed");
         let pairs: Vec<&str> = (0..32).map(|index| &digits[2 * index..2 * index + 2]).collect();
         let colons = pairs.join(":").to_uppercase();

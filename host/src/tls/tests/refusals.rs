@@ -166,8 +166,8 @@ fn pins_need_neither_name_nor_time() {
         }
     }
     let error = refusal(&Trust::Pinned(vec![vec![0; 32]]), &issued);
-    let key = crate::tls::text::fingerprint(&certificate.public_key_sha256);
-    let own = crate::tls::text::fingerprint(&certificate.sha256);
+    let key = crate::tls::text::fingerprint_text(&certificate.public_key_sha256);
+    let own = crate::tls::text::fingerprint_text(&certificate.sha256);
     told(
         &error,
         Reason::NotPinned,
