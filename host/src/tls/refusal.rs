@@ -8,6 +8,9 @@ use rustls::{CertificateError, OtherError};
 use std::fmt;
 use std::sync::Arc;
 
+/// Characters of a distinguished name that a message repeats; the record of the certificate has more.
+const SUBJECT_SHOWN: usize = 100;
+
 /// A refused certificate, on its way through rustls to the session.
 #[derive(Debug)]
 pub(super) struct Refusal(Box<Error>);
@@ -91,7 +94,7 @@ impl<'a> Refused<'a> {
                 self.wrong_name()
             }
             CertificateError::UnknownIssuer if !self_issued => {
-                let issuer = self.certificate.issuer.clone();
+                let issuer = shown(&self.certificate.issuer, SUBJECT_SHOWN);
                 self.because(
                     Reason::UnknownIssuer,
                     &format!("was issued by {issuer}, which is not trusted, nor is anybody above it"),
@@ -163,10 +166,14 @@ impl<'a> Refused<'a> {
 
     /// The operator's list has a certificate of the chain.
     pub(super) fn distrusted(self, hash: &[u8]) -> Refusal {
-        let which = fingerprint_text(hash);
+        let what = "is distrusted by the operator of this host";
+        if hash == self.certificate.sha256 {
+            return self.because(Reason::Revoked, what);
+        }
+        let listed = fingerprint_text(hash);
         self.because(
             Reason::Revoked,
-            &format!("is distrusted by the operator of this host, who lists {which}"),
+            &format!("{what}, for its key or for whom it leads to: {listed} is listed"),
         )
     }
 
@@ -176,14 +183,14 @@ impl<'a> Refused<'a> {
         } = self;
         let subject = match certificate.subject.as_str() {
             "" => "no subject".to_owned(),
-            subject => format!("subject {}", shown(subject, 200)),
+            subject => format!("subject {}", shown(subject, SUBJECT_SHOWN)),
         };
         let own = fingerprint_text(&certificate.sha256);
         let name = name.map(|name| format!(" for {name}")).unwrap_or_default();
         Refusal(Box::new(Error {
             reason,
             message: format!(
-                "The certificate that the server showed{name} {what}. It has {subject} and {own}."
+                "The certificate that the server showed{name} {what}. It has {own} and {subject}."
             ),
             certificate: Some(certificate),
         }))

@@ -3,6 +3,7 @@
 mod certificates;
 mod clients;
 mod fingerprints;
+mod records;
 mod refusals;
 mod resumption;
 mod traffic;
