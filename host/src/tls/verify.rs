@@ -78,7 +78,8 @@ impl Verifier {
             Trust::Insecure => {
                 return Err(fault(
                     Reason::Denied,
-                    "The operator of this host does not allow TLS without a check of the server's certificate."
+                    "The operator of this host does not allow TLS without a check of the server's certificate; \
+                     `--allow-insecure-tls` would, for tests."
                         .to_owned(),
                 ));
             }
