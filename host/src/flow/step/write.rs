@@ -8,11 +8,8 @@ use crate::payload::Payload;
 use crate::state::spool::Body;
 use std::collections::VecDeque;
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
-
-/// Enough that a write costs more than its call.
-const CHUNK: usize = 256 * 1024;
 
 /// Writes payloads to local files.
 #[derive(Debug)]
@@ -143,14 +140,7 @@ fn store(body: &Body, folder: &Path, name: &str, if_exists: IfExists) -> Result<
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
     let mut file = builder.tempfile_in(folder).map_err(|error| failed(&error))?;
-    let mut reader = body.open().map_err(|error| failed(&error))?;
-    loop {
-        let chunk = reader.next_chunk(CHUNK).map_err(|error| failed(&error))?;
-        if chunk.is_empty() {
-            break;
-        }
-        file.write_all(&chunk).map_err(|error| failed(&error))?;
-    }
+    copy(body, file.as_file_mut()).map_err(|error| failed(&error))?;
     file.as_file().sync_all().map_err(|error| failed(&error))?;
     let renamed = match if_exists {
         IfExists::Replace => file.persist(&path),
@@ -169,6 +159,16 @@ fn store(body: &Body, folder: &Path, name: &str, if_exists: IfExists) -> Result<
         .and_then(|folder| folder.sync_all())
         .map_err(|error| failed(&error))?;
     Ok(Written::Stored(body.len()))
+}
+
+/// Copies a body. From file to file that is the system's work where it can do it, without a detour through here.
+fn copy(body: &Body, to: &mut fs::File) -> io::Result<()> {
+    if let Some(path) = body.path() {
+        io::copy(&mut fs::File::open(path)?, to)?;
+        return Ok(());
+    }
+    io::copy(&mut body.open()?, to)?;
+    Ok(())
 }
 
 #[cfg(test)]
