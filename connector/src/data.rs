@@ -117,6 +117,10 @@ impl Session {
     /// Closes the data connection, which is the end of file, and waits for the server's verdict.
     pub fn finish(&mut self, transfer: Transfer) -> Result<End, Error> {
         let end = transfer.end;
+        let reads = matches!(transfer.op, Op::Read | Op::List);
+        if let Some(protection) = self.tls.as_mut().filter(|_| reads && end == End::Whole) {
+            protection.ends_are_said = true;
+        }
         if end == End::Whole
             && let Err(error) = transfer.stream.end()
             && matches!(transfer.op, Op::Store | Op::Append)
@@ -230,11 +234,17 @@ impl Session {
             }
         }
         let end = self.finish(reader.into_inner())?;
-        // A last line without its line break is half a name.
+        // A last line without its line break is half a name. And a server that has ended its connections properly
+        // before does not stop doing so.
         if end == End::Unproven {
-            if !line_was_whole {
+            let said_before = self
+                .tls
+                .as_ref()
+                .is_some_and(|protection| protection.ends_are_said);
+            if !line_was_whole || said_before {
                 let message = format!(
-                    "The listing of `{subject}` was cut: its encrypted connection ended in the middle of a line."
+                    "The listing of `{subject}` was cut: its encrypted connection ended without saying so (no \
+                     `close_notify`)."
                 );
                 return Err(Error::new(Kind::Data, message).retryable().losing_session());
             }
@@ -245,7 +255,11 @@ impl Session {
 
     /// The server has said that a listing is whole, but not by the way that nobody else can: told once a session.
     fn warn_of_open_ends(&mut self) {
-        if !std::mem::replace(&mut self.told_of_open_ends, true) {
+        let told = self
+            .tls
+            .as_mut()
+            .is_some_and(|protection| std::mem::replace(&mut protection.told_of_open_ends, true));
+        if !told {
             let message = format!(
                 "`{}` ends encrypted listings without saying so (no close_notify): they may be cut on their way, and                  files may then be missing in them. The server's operator can mend that.",
                 self.server

@@ -23,6 +23,10 @@ pub struct Protection {
     data: bool,
     /// What the last data connection came to.
     pub last: Option<Info>,
+    /// The server has said once that a data connection was at its end, and not only closed it.
+    pub ends_are_said: bool,
+    /// It was told already that it does not.
+    pub told_of_open_ends: bool,
 }
 
 impl Protection {
@@ -38,6 +42,8 @@ impl Protection {
             server_name: settings.server_name().to_owned(),
             data: false,
             last: None,
+            ends_are_said: false,
+            told_of_open_ends: false,
         }))
     }
 }

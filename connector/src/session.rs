@@ -49,8 +49,6 @@ pub struct Session {
     /// Folders that are known to be there.
     pub(crate) folders: HashSet<RemotePath>,
     pub(crate) folder_mode: Option<Visibility>,
-    /// It was told already that the server ends encrypted listings without a word.
-    pub(crate) told_of_open_ends: bool,
     /// Whether the server renames onto a name that is taken, where that was seen.
     pub(crate) renames_over: Option<bool>,
     /// Whether it renames at all.
@@ -128,7 +126,6 @@ impl Session {
             account: None,
             folders: HashSet::new(),
             folder_mode: settings.directory_visibility,
-            told_of_open_ends: false,
             renames_over: None,
             renames: None,
             used: Instant::now(),

@@ -5,7 +5,7 @@
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, TryLockError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
 use rustix::io::Errno;
@@ -158,7 +158,8 @@ impl Stream {
                 return Ok(());
             }
             socket.socket.shutdown(Shutdown::Write)?;
-            self.patience.within(GOODBYE, || secured.drain(socket))
+            let until = Instant::now() + GOODBYE;
+            self.patience.within(GOODBYE, || secured.drain(socket, until))
         })
         .unwrap_or(Ok(()))
     }
@@ -271,11 +272,9 @@ impl Write for Patient<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU32, Ordering};
-    use std::time::Instant;
-
     use super::*;
     use crate::trace::Trace;
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     const CALM: Host = Host::CALM;
 

@@ -28,6 +28,10 @@ use wasmtime::component::Instance as Component;
 /// the rest is for a slow server to say goodbye and to remove a temporary file.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// What one call between guest and host may pass, in bytes or so. Bodies and records go in pieces of 64 KiB; the largest
+/// other thing is a text with certificates.
+const MOST_PASSED: usize = 8 * 1024 * 1024;
+
 /// `plan` neither waits nor works much.
 const PLAN_LIMIT: Duration = Duration::from_secs(10);
 
@@ -105,16 +109,17 @@ impl Instance {
             run.log_threshold,
             run.cancel.child_token(),
         );
-        let tls = Tls {
-            policy: run.tls.clone(),
-            identities: Arc::clone(&run.identities),
-            system: Arc::clone(&connector.runtime.trust),
-        };
+        let tls = Tls::new(
+            run.tls.clone(),
+            Arc::clone(&run.identities),
+            Arc::clone(&connector.runtime.trust),
+        );
         let state = State::new(context, reach.clone(), tls, &run.limits);
         let mut store = Store::new(&connector.runtime.engine, state);
         store.limiter(|state| &mut state.memory);
         // The guest yields at every tick, so that the time limits around its calls can act.
         store.epoch_deadline_async_yield_and_update(1);
+        store.set_hostcall_fuel(MOST_PASSED);
         let started = async {
             let component = connector.pre.instantiate_async(&mut store).await?;
             let base = connector.indices.load(&mut store, &component)?;

@@ -72,16 +72,24 @@ fn advice(failure: &Failure) -> Option<String> {
         .and_then(|certificate| certificate.names.iter().find(|name| !name.contains('*')));
     Some(match (failure.reason, pin, name) {
         (Reason::Expired, Some(pin), _) => {
-            format!("The server needs a new certificate; {pin} accepts this one all the same.")
+            format!(
+                "The server needs a new certificate. When its operator confirms the fingerprint, {pin} accepts this \
+                 one all the same."
+            )
         }
         (Reason::NotYetValid, Some(pin), _) => {
-            format!("Check the clock of this machine; {pin} accepts the certificate all the same.")
+            format!(
+                "Check the clock of this machine. When the server's operator confirms the fingerprint, {pin} accepts \
+                 the certificate all the same."
+            )
         }
         (Reason::WrongName, _, Some(name)) => format!(
             "If this is the right server, set `tls_server_name: {}`.",
             printable(name)
         ),
-        (Reason::WrongName, Some(pin), None) => format!("If this is the right server, set {pin}."),
+        (Reason::WrongName, Some(pin), None) => {
+            format!("When the server's operator confirms the fingerprint, set {pin}.")
+        }
         (Reason::UnknownIssuer, Some(pin), _) => format!(
             "Set `tls_trust: {{ roots: … }}` to the issuer's certificate, or, when the server's operator confirms \
              the fingerprint, {pin}."

@@ -5,15 +5,16 @@
 //! still sends (its own `close_notify`, or the ticket that the next data connection is to resume with) answers 426.
 
 use std::io::{self, Read, Write};
+use std::time::Instant;
 
 use super::{Cut, Failure, Info, Reason, Session};
 
 /// Bytes read from the socket at a time. WASI moves no more.
 const READ: usize = 64 * 1024;
 
-/// How often the socket is read without anything to show for it. Real peers send a ticket or two; one that sends empty
-/// records for ever would keep us without ever making us wait.
-const MOST_SILENT: u32 = 100;
+/// Bytes that are read without anything to show for them. Real peers send a ticket or two; one that sends empty records
+/// for ever would keep us without ever making us wait.
+const MOST_SILENT: usize = 1 << 20;
 
 /// The most that is read after our own end. What comes then is a few tickets and a `close_notify`.
 const MOST_AFTER_THE_END: usize = 64 * 1024;
@@ -30,6 +31,7 @@ pub struct Secured {
     sent: usize,
     /// What the socket is read into.
     records: Vec<u8>,
+    handshaking: bool,
     /// The peer has said that it sends no more.
     ended: bool,
 }
@@ -44,11 +46,14 @@ impl Secured {
             unsent: Vec::new(),
             sent: 0,
             records: vec![0; READ],
+            handshaking: true,
             ended: false,
         };
         secured.unsent = secured.session.encrypt(&[])?;
         secured.flush(socket)?;
-        while secured.receive(socket)? {}
+        while secured.handshaking {
+            secured.receive(socket)?;
+        }
         Ok(secured)
     }
 
@@ -64,7 +69,8 @@ impl Secured {
 
     /// Reads what has arrived; 0 when the peer has ended the session.
     pub fn read(&mut self, socket: &mut (impl Read + Write), buffer: &mut [u8]) -> io::Result<usize> {
-        for _ in 0..MOST_SILENT {
+        let mut silent = 0;
+        while silent < MOST_SILENT {
             let arrived = &self.plain[self.taken..];
             if !arrived.is_empty() {
                 let count = arrived.len().min(buffer.len());
@@ -76,7 +82,7 @@ impl Secured {
                 return Ok(0);
             }
             self.flush(socket)?;
-            self.receive(socket)?;
+            silent += self.receive(socket)?;
         }
         let message = "the server sends TLS records without anything in them".to_owned();
         Err(Failure {
@@ -111,23 +117,23 @@ impl Secured {
         self.flush(socket)
     }
 
-    /// Reads on after our own end, up to the peer's or that of the socket, and lets the session have it: tickets for
-    /// the next connection. What data comes is forgotten.
-    pub fn drain(&mut self, socket: &mut (impl Read + Write)) -> io::Result<()> {
+    /// Reads on after our own end, up to the peer's or that of the socket, but not for much longer than until then, and
+    /// lets the session have it: tickets for the next connection. What data comes is forgotten.
+    pub fn drain(&mut self, socket: &mut (impl Read + Write), until: Instant) -> io::Result<()> {
         let mut read = 0;
-        while read < MOST_AFTER_THE_END {
+        while read < MOST_AFTER_THE_END && !self.ended && Instant::now() < until {
             let count = socket.read(&mut self.records)?;
             if count == 0 {
                 break;
             }
             read += count;
-            self.session.decrypt(&self.records[..count])?;
+            self.ended = self.session.decrypt(&self.records[..count])?.closed;
         }
         Ok(())
     }
 
-    /// Reads from the socket once and takes it in. Gives whether the handshake goes on.
-    fn receive(&mut self, socket: &mut (impl Read + Write)) -> io::Result<bool> {
+    /// Reads from the socket once and takes it in. Gives how many bytes there were.
+    fn receive(&mut self, socket: &mut (impl Read + Write)) -> io::Result<usize> {
         let count = socket.read(&mut self.records)?;
         if count == 0 {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, Cut));
@@ -142,12 +148,13 @@ impl Secured {
         };
         self.plain = received.plaintext;
         self.taken = 0;
+        self.handshaking = received.handshaking;
         self.ended = received.closed;
         if !received.reply.is_empty() {
             self.unsent.extend_from_slice(&received.reply);
             self.flush(socket)?;
         }
-        Ok(received.handshaking)
+        Ok(count)
     }
 
     fn flush(&mut self, socket: &mut impl Write) -> io::Result<()> {

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
+use std::time::{Duration, Instant};
 
 use super::secured::Secured;
 use super::{Context, Cut, Failure, Info, Reason, Received, Session};
@@ -158,6 +159,10 @@ fn read_all(secured: &mut Secured, peer: &mut Peer) -> io::Result<Vec<u8>> {
     }
 }
 
+fn later() -> Instant {
+    Instant::now() + Duration::from_secs(60)
+}
+
 fn is_cut(error: &io::Error) -> bool {
     error
         .get_ref()
@@ -212,10 +217,19 @@ fn what_is_no_record_is_answered_with_an_alert() {
 
 #[test]
 fn records_with_nothing_in_them_are_not_read_for_ever() {
-    let mut peer = Peer::saying((0..1000).map(|_| record(b'D', b"")));
+    let piece = record(b'D', b"").repeat(10_000);
+    let mut peer = Peer::saying((0..1000).map(|_| piece.clone()));
     let mut secured = shake(&mut peer).unwrap();
     assert!(secured.read(&mut peer, &mut [0]).is_err());
-    assert!(peer.says.len() > 800);
+    assert!(peer.says.len() > 900);
+    // A record in many small pieces is no such thing.
+    let slow = [record(b'D', b"slow and long and whole"), record(b'E', b"")].concat();
+    let mut peer = Peer::saying(slow.iter().map(|byte| vec![*byte]));
+    let mut secured = shake(&mut peer).unwrap();
+    assert_eq!(
+        read_all(&mut secured, &mut peer).unwrap(),
+        b"slow and long and whole"
+    );
 }
 
 #[test]
@@ -240,16 +254,24 @@ fn our_end_is_said_once_and_the_peers_is_read() {
     let mut secured = shake(&mut peer).unwrap();
     secured.write(&mut peer, b"all").unwrap();
     secured.close(&mut peer).unwrap();
-    secured.drain(&mut peer).unwrap();
+    secured.drain(&mut peer, later()).unwrap();
     secured.close(&mut peer).unwrap();
     assert!(peer.says.is_empty());
     assert!(
         peer.heard
             .ends_with(&[record(b'D', b"all"), record(b'E', b"")].concat())
     );
+    // The peer's own end is enough, whether it closes the socket or not; and a time is one, whatever it still says.
+    let mut open = Peer::saying([record(b'E', b""), record(b'D', b"more")]);
+    let mut secured = shake(&mut open).unwrap();
+    secured.drain(&mut open, later()).unwrap();
+    assert_eq!(open.says.len(), 1);
+    let mut secured = shake(&mut Peer::saying([])).unwrap();
+    secured.drain(&mut open, Instant::now()).unwrap();
+    assert_eq!(open.says.len(), 1);
     // A peer that goes on is not listened to for ever.
     let mut endless = Peer::saying((0..100).map(|_| record(b'D', &[0; 4096])));
     let mut secured = shake(&mut endless).unwrap();
-    secured.drain(&mut endless).unwrap();
+    secured.drain(&mut endless, later()).unwrap();
     assert!(endless.says.len() > 80);
 }

@@ -4,22 +4,39 @@ use super::State;
 use crate::bindings::flow::connector::tls::{Host, HostContext, HostSession};
 use crate::contract::tls::{Error, Info, Reason, Received, Trust};
 use crate::flow::problem::list;
-use crate::tls::{Context, Identities, Session, SystemTrust, TlsPolicy};
+use crate::tls::{Context, Identities, NAME_SHOWN, Session, SystemTrust, TlsPolicy, shown};
 use std::sync::Arc;
 use wasmtime::component::Resource;
+
+/// Contexts and sessions that one connector may have at the same time. One control connection has one context, and a
+/// session for itself and for each data connection.
+const MOST_CONTEXTS: u32 = 32;
+const MOST_SESSIONS: u32 = 64;
 
 /// What the TLS of one live connector is made of. By default it is safe, and nobody's.
 #[derive(Default)]
 pub(crate) struct Tls {
     /// The operator's say.
-    pub(crate) policy: TlsPolicy,
+    policy: TlsPolicy,
     /// The client certificates that this instance may use, and no other's.
-    pub(crate) identities: Arc<Identities>,
+    identities: Arc<Identities>,
     /// Whom the operating system trusts.
-    pub(crate) system: Arc<SystemTrust>,
+    system: Arc<SystemTrust>,
+    contexts: u32,
+    sessions: u32,
 }
 
 impl Tls {
+    pub(crate) fn new(policy: TlsPolicy, identities: Arc<Identities>, system: Arc<SystemTrust>) -> Self {
+        Self {
+            policy,
+            identities,
+            system,
+            contexts: 0,
+            sessions: 0,
+        }
+    }
+
     fn context(&self, trust: &Trust, client_certificate: Option<&str>) -> Result<Context, Box<Error>> {
         let identity = match client_certificate {
             None => None,
@@ -35,9 +52,20 @@ impl Tls {
         };
         Box::new(Error {
             reason: Reason::Invalid,
-            message: format!("This instance has no client certificate of the name {name:?}: {there}."),
+            message: format!(
+                "This instance has no client certificate of the name {:?}: {there}.",
+                shown(name, NAME_SHOWN)
+            ),
             certificate: None,
         })
+    }
+}
+
+fn too_many(most: u32, what: &str) -> Error {
+    Error {
+        reason: Reason::Denied,
+        message: format!("This host holds at most {most} {what} for a connector at the same time."),
+        certificate: None,
     }
 }
 
@@ -49,8 +77,15 @@ impl HostContext for State {
         trust: Trust,
         client_certificate: Option<String>,
     ) -> wasmtime::Result<Result<Resource<Context>, Error>> {
+        if self.tls.contexts >= MOST_CONTEXTS {
+            return Ok(Err(too_many(MOST_CONTEXTS, "TLS contexts")));
+        }
         Ok(match self.tls.context(&trust, client_certificate.as_deref()) {
-            Ok(context) => Ok(self.table.push(context)?),
+            Ok(context) => {
+                let context = self.table.push(context)?;
+                self.tls.contexts += 1;
+                Ok(context)
+            }
             Err(error) => Err(*error),
         })
     }
@@ -60,14 +95,22 @@ impl HostContext for State {
         context: Resource<Context>,
         server_name: String,
     ) -> wasmtime::Result<Result<Resource<Session>, Error>> {
+        if self.tls.sessions >= MOST_SESSIONS {
+            return Ok(Err(too_many(MOST_SESSIONS, "TLS sessions")));
+        }
         Ok(match self.table.get(&context)?.open(&server_name) {
-            Ok(session) => Ok(self.table.push(session)?),
+            Ok(session) => {
+                let session = self.table.push(session)?;
+                self.tls.sessions += 1;
+                Ok(session)
+            }
             Err(error) => Err(*error),
         })
     }
 
     fn drop(&mut self, context: Resource<Context>) -> wasmtime::Result<()> {
         self.table.delete(context)?;
+        self.tls.contexts -= 1;
         Ok(())
     }
 }
@@ -107,6 +150,7 @@ impl HostSession for State {
 
     fn drop(&mut self, session: Resource<Session>) -> wasmtime::Result<()> {
         self.table.delete(session)?;
+        self.tls.sessions -= 1;
         Ok(())
     }
 }

@@ -10,7 +10,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::objects::{oid_registry, oid2abbrev};
 use x509_parser::prelude::FromDer as _;
-use x509_parser::x509::{AttributeTypeAndValue, X509Name};
+use x509_parser::x509::{AttributeTypeAndValue, X509Name, X509Version};
 
 /// Characters of a distinguished name; one that is longer is cut.
 const NAME_LENGTH: usize = 512;
@@ -68,6 +68,15 @@ pub(super) fn is_readable(der: &[u8]) -> bool {
     X509Certificate::from_der(der).is_ok()
 }
 
+/// Whether a certificate may sign others: an authority's, or a self-issued one of the first version of X.509, in which
+/// nothing says what it may.
+pub(super) fn may_issue(der: &[u8]) -> bool {
+    X509Certificate::from_der(der).is_ok_and(|(_, certificate)| {
+        let oldest = certificate.version() == X509Version::V1;
+        certificate.is_ca() || (oldest && certificate.subject().as_raw() == certificate.issuer().as_raw())
+    })
+}
+
 pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
@@ -77,9 +86,14 @@ pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
 /// The key is taken from the parser that checks the handshake's signature: were it another's, a certificate could show
 /// a pinned key to the one and its true key to the other.
 pub(super) fn hashes(certificate: &CertificateDer<'_>) -> impl Iterator<Item = [u8; 32]> {
+    // The parser that checks signatures has the first say on what the key is. It does not read the oldest certificates.
     let key = ParsedCertificate::try_from(certificate)
         .ok()
-        .map(|parsed| sha256(&parsed.subject_public_key_info()));
+        .map(|parsed| sha256(&parsed.subject_public_key_info()))
+        .or_else(|| {
+            let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
+            Some(sha256(parsed.public_key().raw))
+        });
     std::iter::once(sha256(certificate)).chain(key)
 }
 

@@ -4,6 +4,7 @@ use super::identity::Identity;
 use super::policy::{TlsPolicy, TlsVersion};
 use super::provider;
 use super::session::Session;
+use super::text::shown;
 use super::tickets::Tickets;
 use super::verify::{SystemTrust, Verifier, invalid};
 use crate::contract::tls::{Error, Trust};
@@ -14,6 +15,9 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, SignatureScheme, SupportedProtocolVersion};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Characters of a connector's text that a message repeats.
+pub(crate) const NAME_SHOWN: usize = 100;
 
 /// Trust, and the sessions that may be resumed.
 ///
@@ -101,7 +105,8 @@ fn parse_name(text: &str) -> Result<ServerName<'static>, Box<Error>> {
     let bare = bare.or_else(|| text.strip_suffix('.')).unwrap_or(text);
     ServerName::try_from(bare.to_owned()).map_err(|_| {
         invalid(format!(
-            "{text:?} is not a name that a certificate can be for: that is a DNS name in ASCII, or an IP address."
+            "{:?} is not a name that a certificate can be for: that is a DNS name in ASCII, or an IP address.",
+            shown(text, NAME_SHOWN)
         ))
     })
 }

@@ -19,9 +19,11 @@ mod tickets;
 mod verify;
 
 pub use context::Context;
+pub(crate) use context::NAME_SHOWN;
 pub use identity::{Identities, Identity};
 pub use policy::{TlsPolicy, TlsVersion};
 pub use session::Session;
+pub(crate) use text::shown;
 pub use text::{date, fingerprint_text, parse_fingerprint};
 pub(crate) use verify::SystemTrust;
 

@@ -27,6 +27,10 @@ const MOST_MESSAGE: usize = 1 << 16;
 /// Records without data in a row: tickets, key updates, empty ones. Servers send a handful.
 const MOST_FRUITLESS: u32 = 64;
 
+/// Tickets of one connection that are looked at; servers give two or three. Making one of a message takes a copy of the
+/// server's certificates, and a record has room for hundreds of messages.
+const MOST_TICKETS: u32 = 32;
+
 /// `NewSessionTicket`.
 const TICKET: u8 = 4;
 /// `KeyUpdate`, and what it says.
@@ -66,6 +70,7 @@ struct Incoming {
     /// A part of a handshake message, until the rest of it arrives.
     message: Vec<u8>,
     fruitless: u32,
+    tickets: u32,
     closed: bool,
 }
 
@@ -95,6 +100,7 @@ impl Records {
             sequence,
             message: Vec::new(),
             fruitless: 0,
+            tickets: 0,
             closed: false,
         };
         let (sequence, keys) = secrets.tx;
@@ -242,10 +248,13 @@ impl Records {
                 break;
             };
             match *kind {
-                TICKET => self
-                    .tickets
-                    .keep(&self.name, &self.connection, body)
-                    .map_err(|error| Broken::new(error, AlertDescription::DecodeError))?,
+                TICKET if self.incoming.tickets >= MOST_TICKETS => {}
+                TICKET => {
+                    self.incoming.tickets += 1;
+                    self.tickets
+                        .keep(&self.name, &self.connection, body)
+                        .map_err(|error| Broken::new(error, AlertDescription::DecodeError))?;
+                }
                 KEY_UPDATE => self.key_update(body, after.is_empty(), reply)?,
                 _ => {
                     return Err(unexpected(InvalidMessage::UnexpectedMessage(

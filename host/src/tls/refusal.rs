@@ -164,6 +164,14 @@ impl<'a> Refused<'a> {
         )
     }
 
+    /// More certificates came along than anybody needs.
+    pub(super) fn with_too_many(self) -> Refusal {
+        self.because(
+            Reason::BadCertificate,
+            "came with more certificates than lead to any authority",
+        )
+    }
+
     /// The operator's list has a certificate of the chain.
     pub(super) fn distrusted(self, hash: &[u8]) -> Refusal {
         let what = "is distrusted by the operator of this host";

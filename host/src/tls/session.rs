@@ -27,6 +27,8 @@ pub struct Session {
     /// Records that nobody has fetched yet.
     pending: Vec<u8>,
     agreed: Option<Agreed>,
+    /// An error that waits until what was good before it has been taken.
+    held: Option<Box<Error>>,
     /// The peer sends no more.
     closed: bool,
     /// We send no more.
@@ -67,6 +69,7 @@ impl Session {
             arrived: Vec::new(),
             pending: Vec::new(),
             agreed: None,
+            held: None,
             closed: false,
             ended: false,
         }
@@ -77,6 +80,9 @@ impl Session {
     /// # Errors
     /// When they are not what the peer has to send. Nothing but [`Session::close`] works after that.
     pub fn decrypt(&mut self, records: Vec<u8>) -> Result<Received, Box<Error>> {
+        if let Some(error) = self.held.take() {
+            return Err(error);
+        }
         self.alive()?;
         let mut plaintext = records;
         // What comes after the end is not to be believed.
@@ -88,7 +94,12 @@ impl Session {
             plaintext.clear();
             plaintext.reserve_exact(self.arrived.len());
             if let Err(failed) = self.read(&mut plaintext) {
-                return Err(self.fail(&failed));
+                let error = self.fail(&failed);
+                // Those bytes came from the server, whoever has spoilt what came after them.
+                if plaintext.is_empty() {
+                    return Err(error);
+                }
+                self.held = Some(error);
             }
             if self.arrived.len() > MOST_UNREAD {
                 return Err(self.fail(&rustls::Error::PeerSentOversizedRecord));

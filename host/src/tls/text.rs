@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 /// Text that a server sent, without what could play tricks on a terminal or in a log, and not longer than `most`
 /// characters.
-pub(super) fn shown(text: &str, most: usize) -> String {
+pub(crate) fn shown(text: &str, most: usize) -> String {
     let harmless = |character: char| match character {
         // Marks and overrides of the writing direction, and characters without width.
         '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' => {

@@ -1,6 +1,6 @@
 //! The check of a server's certificate, by whom the connector wants to trust and the operator's say.
 
-use super::certificate::{describe, hashes, is_readable};
+use super::certificate::{describe, hashes, is_readable, may_issue};
 use super::fault::fault;
 use super::policy::TlsPolicy;
 use super::provider;
@@ -14,9 +14,17 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{DigitallySignedStruct, RootCertStore, SignatureScheme};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 /// Bytes of PEM text that are read for one context: that of all public authorities is a quarter of it.
 const ROOTS_LIMIT: usize = 1024 * 1024;
+
+/// Fingerprints that one context may be pinned to; a change of certificates takes two.
+const MOST_PINS: usize = 64;
+
+/// Certificates that a server may send along with its own. Real chains have two or three, and the search for a way
+/// through many that look alike takes very long.
+const MOST_SENT_ALONG: usize = 10;
 
 /// What complaints call the policy's roots.
 const OPERATORS: &str = "The trusted certificates that the operator of this host gave";
@@ -69,10 +77,11 @@ impl Verifier {
     pub(super) fn new(trust: &Trust, policy: &TlsPolicy, system: &SystemTrust) -> Result<Self, Box<Error>> {
         let believed = match trust {
             Trust::HostDefault => match &policy.roots {
-                None => Believed::Issued(system.verifier()?),
-                Some(roots) => given(roots, OPERATORS)?,
+                None if policy.distrusted.is_empty() => Believed::Issued(system.verifier()?),
+                None => system_without(&policy.distrusted)?,
+                Some(roots) => given(roots, OPERATORS, &policy.distrusted)?,
             },
-            Trust::Roots(roots) => given(roots, "The trusted certificates")?,
+            Trust::Roots(roots) => given(roots, "The trusted certificates", &policy.distrusted)?,
             Trust::Pinned(hashes) => Believed::Pinned(pins(hashes)?),
             Trust::Insecure if policy.insecure => Believed::Anybody,
             Trust::Insecure => {
@@ -92,10 +101,7 @@ impl Verifier {
     }
 
     fn is_distrusted(&self, certificate: &CertificateDer<'_>) -> Option<[u8; 32]> {
-        if self.distrusted.is_empty() {
-            return None;
-        }
-        hashes(certificate).find(|hash| self.distrusted.contains(hash))
+        listed(certificate, &self.distrusted)
     }
 
     /// # Errors
@@ -109,8 +115,16 @@ impl Verifier {
     ) -> Result<(), Refusal> {
         let refused = || Refused::new(leaf, name);
         let by_issuer = |verifier: &dyn ServerCertVerifier| {
-            let verified = verifier.verify_server_cert(leaf, chain, name, &[], now);
-            verified.map(drop).map_err(|error| refused().by(&error))
+            let check = |at| verifier.verify_server_cert(leaf, chain, name, &[], at).map(drop);
+            check(now).map_err(|error| {
+                // The time is checked before the issuer. That anybody at all has made it weighs more, so it is asked
+                // for at a time when the certificate was good.
+                let worse = is_about_time(&error)
+                    .then(|| check(good_moment(leaf)).err())
+                    .flatten()
+                    .filter(|worse| !is_about_time(worse));
+                refused().by(&worse.unwrap_or(error))
+            })
         };
         match &self.believed {
             Believed::Issued(verifier) => by_issuer(verifier.as_ref()),
@@ -128,6 +142,30 @@ impl Verifier {
             Believed::Anybody => Ok(()),
         }
     }
+}
+
+fn is_about_time(error: &rustls::Error) -> bool {
+    use rustls::CertificateError as E;
+    matches!(
+        error,
+        rustls::Error::InvalidCertificate(
+            E::Expired | E::ExpiredContext { .. } | E::NotValidYet | E::NotValidYetContext { .. }
+        )
+    )
+}
+
+/// The last second of a certificate's validity.
+fn good_moment(leaf: &CertificateDer<'_>) -> UnixTime {
+    let end = u64::try_from(describe(leaf).not_after_ms / 1_000).unwrap_or(0);
+    UnixTime::since_unix_epoch(Duration::from_secs(end))
+}
+
+/// Which of a certificate's hashes is in a list.
+fn listed(certificate: &CertificateDer<'_>, list: &[[u8; 32]]) -> Option<[u8; 32]> {
+    if list.is_empty() {
+        return None;
+    }
+    hashes(certificate).find(|hash| list.contains(hash))
 }
 
 /// A server's own certificate was given as trusted. It need not be an authority's then, nor be signed by anybody, but
@@ -158,6 +196,9 @@ impl ServerCertVerifier for Verifier {
         _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
+        if intermediates.len() > MOST_SENT_ALONG {
+            return Err(Refused::new(end_entity, server_name).with_too_many().into());
+        }
         let mut shown = std::iter::once(end_entity).chain(intermediates);
         if let Some(hash) = shown.find_map(|certificate| self.is_distrusted(certificate)) {
             return Err(Refused::new(end_entity, server_name).distrusted(&hash).into());
@@ -196,11 +237,30 @@ impl ServerCertVerifier for Verifier {
 /// # Errors
 /// When it holds no certificates, or one that cannot be read.
 pub(super) fn check_roots(pem: &str) -> Result<(), Box<Error>> {
-    given(pem, OPERATORS).map(drop)
+    given(pem, OPERATORS, &[]).map(drop)
 }
 
-/// Trust in the certificates of a PEM text; `what` names them in complaints.
-fn given(pem: &str, what: &str) -> Result<Believed, Box<Error>> {
+/// The operating system's authorities but for those that the operator distrusts: a server need not show its root, and
+/// the system's own check cannot be told to leave one out.
+fn system_without(distrusted: &[[u8; 32]]) -> Result<Believed, Box<Error>> {
+    let found = rustls_native_certs::load_native_certs().certs;
+    let mut roots = RootCertStore::empty();
+    let trusted = found
+        .into_iter()
+        .filter(|root| listed(root, distrusted).is_none());
+    roots.add_parsable_certificates(trusted);
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
+        .build()
+        .map_err(|error| {
+            invalid(format!(
+                "The trusted certificates of this host's system cannot be had: {error}."
+            ))
+        })?;
+    Ok(Believed::Issued(verifier))
+}
+
+/// Trust in the certificates of a PEM text but for those that the operator distrusts; `what` names them in complaints.
+fn given(pem: &str, what: &str, distrusted: &[[u8; 32]]) -> Result<Believed, Box<Error>> {
     if pem.len() > ROOTS_LIMIT {
         return Err(invalid(format!(
             "{what} are more than {ROOTS_LIMIT} bytes of PEM text."
@@ -223,9 +283,24 @@ fn given(pem: &str, what: &str) -> Result<Believed, Box<Error>> {
             "{what} have a certificate that cannot be read: number {number}."
         )));
     }
+    let (refused, themselves): (Vec<_>, Vec<_>) = themselves
+        .into_iter()
+        .partition(|certificate| listed(certificate, distrusted).is_some());
+    if themselves.is_empty() && !refused.is_empty() {
+        return Err(fault(
+            Reason::Revoked,
+            format!("{what} are all distrusted by the operator of this host."),
+        ));
+    }
     let mut roots = RootCertStore::empty();
-    // A server's own certificate may be unfit as an authority's; it is trusted itself then.
-    roots.add_parsable_certificates(themselves.iter().cloned());
+    // A server's own certificate is trusted itself, and not in what it signs: its key could make certificates for
+    // other names. The store itself takes any as an authority's.
+    roots.add_parsable_certificates(
+        themselves
+            .iter()
+            .filter(|certificate| may_issue(certificate))
+            .cloned(),
+    );
     let issued = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider()).build();
     Ok(Believed::Given {
         issued: issued.ok(),
@@ -238,6 +313,11 @@ fn pins(hashes: &[Vec<u8>]) -> Result<Vec<[u8; 32]>, Box<Error>> {
         return Err(invalid(
             "There is no pinned fingerprint to compare with.".to_owned(),
         ));
+    }
+    if hashes.len() > MOST_PINS {
+        return Err(invalid(format!(
+            "There are more than {MOST_PINS} pinned fingerprints."
+        )));
     }
     let whole = |hash: &Vec<u8>| <[u8; 32]>::try_from(hash.as_slice());
     hashes

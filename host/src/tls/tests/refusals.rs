@@ -153,6 +153,80 @@ fn a_servers_own_certificate_can_be_trusted_for_its_names_and_time() {
     told(&refusal(&trusting(&old), &old), Reason::Expired, &["2024-05-01"]);
 }
 
+/// The key of a server that is trusted as itself must not make certificates for other servers.
+#[test]
+fn a_servers_own_certificate_vouches_for_nobody_else() {
+    let own = Issued::self_signed(params("partner", &["partner.example.com"]));
+    let made = own.issue(params(NAME, &[NAME]));
+    told(
+        &refusal(&trusting(&own), &made),
+        Reason::UnknownIssuer,
+        &["not trusted"],
+    );
+}
+
+/// Anybody can make a certificate that has expired: that nobody vouches for it is what counts.
+#[test]
+fn an_expired_certificate_of_nobody_is_not_called_expired() {
+    let trust = trusting(&Issued::authority("Example CA"));
+    let mut old = params(NAME, &[NAME]);
+    old.not_after = date_time_ymd(2024, 5, 1);
+    told(
+        &refusal(&trust, &Issued::self_signed(old.clone())),
+        Reason::SelfSigned,
+        &["self-signed"],
+    );
+    let stranger = Issued::authority("Strange CA");
+    told(
+        &refusal(&trust, &stranger.issue(old)),
+        Reason::UnknownIssuer,
+        &["Strange CA"],
+    );
+}
+
+/// A server need not show the authority that has issued its certificate.
+#[test]
+fn an_authority_that_is_distrusted_is_no_root() {
+    let (authority, other) = (Issued::authority("Example CA"), Issued::authority("Other CA"));
+    let policy = TlsPolicy {
+        distrusted: vec![sha256(&authority.der())],
+        ..TlsPolicy::default()
+    };
+    let error = context_of(&trusting(&authority), None, &policy)
+        .err()
+        .expect("none is left");
+    told(&error, Reason::Revoked, &["distrusted by the operator"]);
+    let both = Trust::Roots(authority.pem() + &other.pem());
+    let context = context_of(&both, None, &policy).expect("one is left");
+    let config = server_config(&authority.server(), &[&TLS13]);
+    told(&refused(&context, config), Reason::UnknownIssuer, &["Example CA"]);
+    agreed(&context, &Arc::new(server_config(&other.server(), &[&TLS13])));
+    // Those of the system are left as they are, but for the one.
+    let error = refused(
+        &context_of(&Trust::HostDefault, None, &policy).unwrap_or_else(|_| {
+            // A machine without any roots.
+            context_of(&trusting(&other), None, &policy).expect("a context")
+        }),
+        server_config(&authority.server(), &[&TLS13]),
+    );
+    told(&error, Reason::UnknownIssuer, &["Example CA"]);
+}
+
+#[test]
+fn a_server_that_sends_a_crowd_of_certificates_is_refused() {
+    let authority = Issued::authority("Example CA");
+    let issued = authority.server();
+    let mut config = server_config(&issued, &[&TLS13]);
+    let key = rustls::crypto::ring::sign::any_supported_type(&issued.key()).expect("a key");
+    let mut chain = issued.chain();
+    chain.extend(vec![authority.der(); 11]);
+    config.cert_resolver = Arc::new(rustls::sign::SingleCertAndKey::from(
+        rustls::sign::CertifiedKey::new(chain, key),
+    ));
+    let error = refused(&context(&trusting(&authority)), config);
+    told(&error, Reason::BadCertificate, &["more certificates"]);
+}
+
 #[test]
 fn pins_need_neither_name_nor_time() {
     let mut old = params("other", &["other.example.com"]);
@@ -406,4 +480,6 @@ fn trust_that_cannot_be_is_told() {
         &["32 bytes"],
     );
     told(&why(Trust::Pinned(Vec::new())), Reason::Invalid, &["no pinned"]);
+    let many = vec![vec![1; 32]; 65];
+    told(&why(Trust::Pinned(many)), Reason::Invalid, &["more than 64"]);
 }
