@@ -4,12 +4,13 @@
 use std::sync::{Arc, OnceLock};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    PublicKeyData as _, date_time_ymd,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, PublicKeyData as _, date_time_ymd,
 };
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
 use sha2::{Digest as _, Sha256};
 
@@ -122,14 +123,26 @@ impl Identity {
         Arc::new(config.expect("a key that fits"))
     }
 
+    /// Its certificate with the key of another: what a liar has.
+    ///
+    /// # Panics
+    /// Never: nothing looks whether they fit.
+    #[must_use]
+    pub fn server_with_the_key_of(&self, other: &Self) -> Arc<ServerConfig> {
+        let key = ring::sign::any_supported_type(&other.private_key()).expect("a key on P-256");
+        let liar = CertifiedKey::new(vec![self.certificate_der.clone()], key);
+        let config = server_builder(None)
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(liar)));
+        Arc::new(config)
+    }
+
     fn private_key(&self) -> PrivateKeyDer<'static> {
         PrivatePkcs8KeyDer::from(self.key_der.clone()).into()
     }
 }
 
-fn server_builder(
-    version: Option<Version>,
-) -> rustls::ConfigBuilder<ServerConfig, rustls::WantsVerifier> {
+fn server_builder(version: Option<Version>) -> rustls::ConfigBuilder<ServerConfig, rustls::WantsVerifier> {
     ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(&Version::supported(version))
         .expect("ring has ciphers for both versions")
@@ -158,6 +171,12 @@ impl Authority {
     #[must_use]
     pub fn pem(&self) -> String {
         self.certificate.pem()
+    }
+
+    /// SHA-256 of its own certificate, in lower-case hexadecimal.
+    #[must_use]
+    pub fn sha256(&self) -> String {
+        hex(&Sha256::digest(self.certificate.der()))
     }
 
     fn issue(&self, params: &CertificateParams) -> Identity {
@@ -215,6 +234,9 @@ pub fn of_an_unknown_authority() -> Identity {
 }
 
 /// Its own issuer, as an end entity.
+///
+/// # Panics
+/// Never: rcgen can sign it.
 #[must_use]
 pub fn self_signed() -> Identity {
     let key = new_key();
@@ -224,6 +246,9 @@ pub fn self_signed() -> Identity {
 
 /// Its own issuer, and marked as an authority: what `openssl req -x509` makes, and so what most people have who
 /// have made one themselves.
+///
+/// # Panics
+/// Never: rcgen can sign it.
 #[must_use]
 pub fn self_signed_as_authority() -> Identity {
     let key = new_key();

@@ -5,31 +5,35 @@
 //! the whole run, with a reset or a plain close, of the data connection, the control connection or both. Single
 //! replies can be lost together with their connection, and transfers can be slowed down.
 //!
+//! TLS ends here on both sides: to the client the proxy shows the server's certificate, whose key the tests have, and
+//! to the server it is a client that trusts the tests' authority. So lines are read and bytes of files counted as
+//! in clear. Data connections resume the control connection's session on both sides; those of active mode are led
+//! through the proxy too, since the server would refuse the client's own session. rustls uses a ticket once, so behind
+//! the proxy a session with `ProFTPD` and TLS 1.3 has two uploads (see there).
+//!
 //! Every connection has one thread, which owns both of its sockets; it looks every few milliseconds whether the proxy
 //! has ended. So a socket is closed when its thread says so, and a reset is one.
 
+mod data;
 mod plan;
+mod session;
 
-use std::io::{self, Read as _, Write as _};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rustix::net::sockopt;
 
+use self::session::Session;
 use crate::poll::readable;
 use crate::servers::FtpServer;
+use crate::servers::tls::Tls;
+use crate::wire::Wire;
 
 pub use self::plan::{Cut, How, Plan, What};
-
-/// What the sockets of a data connection hold. Whatever is in them is lost with a reset, and a test that counts
-/// bytes must be able to tell that from a transfer that starts over.
-const SOCKET_BUFFER: usize = 128 * 1024;
-
-/// How much is passed on at once.
-const PIECE: usize = 64 * 1024;
 
 /// The ends of a connection, and the ways to them.
 const TO_CLIENT: usize = 0;
@@ -45,30 +49,35 @@ pub struct CutProxy {
 /// What the threads of a proxy share.
 struct Shared {
     server: SocketAddr,
+    tls: Option<Tls>,
     over: AtomicBool,
     plan: Mutex<Plan>,
     /// Bytes of files to the client and to the server.
     moved: [AtomicU64; 2],
     commands: Mutex<Vec<String>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    /// The client's data connections in TLS: those in a new session, and those that resumed one.
+    protected: [AtomicUsize; 2],
 }
 
 impl CutProxy {
-    /// Starts a proxy in front of a server on 127.0.0.1.
+    /// Starts a proxy in front of a server.
     ///
     /// # Panics
     /// When there is no free port.
     #[must_use]
-    pub fn start(server_port: u16, plan: Plan) -> Self {
+    pub fn before(server: &FtpServer, plan: Plan) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port on loopback");
         let address = listener.local_addr().expect("a bound socket has an address");
         let shared = Arc::new(Shared {
-            server: (Ipv4Addr::LOCALHOST, server_port).into(),
+            server: (Ipv4Addr::LOCALHOST, server.port).into(),
+            tls: server.limits.tls,
             over: AtomicBool::new(false),
             plan: Mutex::new(plan),
             moved: Default::default(),
             commands: Mutex::default(),
             threads: Mutex::default(),
+            protected: Default::default(),
         });
         let of_thread = Arc::clone(&shared);
         let accepting = std::thread::spawn(move || of_thread.accept_all(&listener));
@@ -77,12 +86,6 @@ impl CutProxy {
             shared,
             accepting: Some(accepting),
         }
-    }
-
-    /// Starts a proxy in front of a server.
-    #[must_use]
-    pub fn before(server: &FtpServer, plan: Plan) -> Self {
-        Self::start(server.port, plan)
     }
 
     /// Its port on 127.0.0.1.
@@ -107,6 +110,13 @@ impl CutProxy {
     #[must_use]
     pub fn sent(&self) -> u64 {
         self.shared.moved[TO_SERVER].load(Ordering::Relaxed)
+    }
+
+    /// How many data connections of the client were in TLS: those in a new session, and those that resumed one.
+    #[must_use]
+    pub fn protected(&self) -> (usize, usize) {
+        let [new, resumed] = &self.shared.protected;
+        (new.load(Ordering::Relaxed), resumed.load(Ordering::Relaxed))
     }
 
     /// What was planned and has not happened: breaks and lost replies.
@@ -165,17 +175,11 @@ impl Shared {
                 // Lines are passed on as they come, or each would wait for the confirmation of the last.
                 let _ = socket.set_nodelay(true);
             }
-            let session = Arc::new(Session {
-                shared: Arc::clone(self),
-                is_file: AtomicBool::new(false),
-                breaking: Mutex::new(None),
-                left_open: Mutex::new(None),
-                over: AtomicBool::new(false),
-            });
+            let session = Arc::new(Session::new(self));
             self.spawn(move || {
                 // An error is one end that has gone; the other goes with it.
-                let _ = session.serve(client, server);
-                session.over.store(true, Ordering::Relaxed);
+                let _ = session.serve(Wire::new(client), Wire::new(server));
+                session.end();
             });
         }
     }
@@ -194,209 +198,15 @@ impl Shared {
     }
 }
 
-/// One control connection and its data connections.
-struct Session {
-    shared: Arc<Shared>,
-    /// The last command moves a file, not a listing.
-    is_file: AtomicBool,
-    breaking: Mutex<Option<(What, How)>>,
-    /// The server's end of a control connection that broke at the client's end alone.
-    left_open: Mutex<Option<TcpStream>>,
-    over: AtomicBool,
-}
-
-impl Session {
-    fn serve(self: &Arc<Self>, mut client: TcpStream, mut server: TcpStream) -> io::Result<()> {
-        let (mut from_client, mut from_server) = (Lines::default(), Lines::default());
-        let mut losing = false;
-        while !self.shared.is_over() {
-            let ready = readable(&[&client, &server]);
-            // Looked at before anything is passed on: a reply to the break must not arrive.
-            if let Some((what, how)) = lock(&self.breaking).take() {
-                end(client, how)?;
-                if what == What::Control {
-                    *lock(&self.left_open) = Some(server);
-                    return Ok(());
-                }
-                return end(server, how);
-            }
-            if ready[1] {
-                from_server.fill(&mut server)?;
-                while let Some(line) = from_server.take() {
-                    if losing && !line.starts_with(b"1") {
-                        return Ok(());
-                    }
-                    client.write_all(&self.rewritten(line)?)?;
-                }
-            }
-            if ready[0] {
-                from_client.fill(&mut client)?;
-                while let Some(line) = from_client.take() {
-                    losing |= self.note(&line);
-                    server.write_all(&line)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes a command down. Whether its reply is to be lost.
-    fn note(&self, line: &[u8]) -> bool {
-        let text = String::from_utf8_lossy(line).trim_end().to_owned();
-        let command = word(&text).to_ascii_uppercase();
-        if !["NOOP", "ABOR"].contains(&command.as_str()) {
-            let is_file = ["RETR", "STOR", "APPE"].contains(&command.as_str());
-            self.is_file.store(is_file, Ordering::Relaxed);
-        }
-        lock(&self.shared.commands).push(text);
-        let mut plan = lock(&self.shared.plan);
-        let at = plan.lost.iter().position(|lost| *lost == command);
-        at.map(|at| plan.lost.remove(at)).is_some()
-    }
-
-    /// A reply line, with a port of ours in place of the server's.
-    fn rewritten(self: &Arc<Self>, line: Vec<u8>) -> io::Result<Vec<u8>> {
-        let text = String::from_utf8_lossy(&line);
-        let port = match text.get(..4) {
-            Some("229 ") => text
-                .split("|||")
-                .nth(1)
-                .and_then(|rest| rest.split('|').next()?.parse().ok()),
-            Some("227 ") => pasv_port(&text),
-            _ => None,
-        };
-        let Some(port) = port else { return Ok(line) };
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let own = listener.local_addr()?.port();
-        let reply = if text.starts_with("229") {
-            format!("229 by way of the proxy (|||{own}|)\r\n")
-        } else {
-            format!(
-                "227 by way of the proxy (127,0,0,1,{},{})\r\n",
-                own / 256,
-                own % 256
-            )
-        };
-        let session = Arc::clone(self);
-        self.shared.spawn(move || {
-            // An error is one end that has gone; the other goes with it.
-            let _ = session.move_data(&listener, port);
-        });
-        Ok(reply.into_bytes())
-    }
-
-    /// Waits for the client's data connection, connects to the server's, and passes on until both have ended.
-    fn move_data(&self, listener: &TcpListener, port: u16) -> io::Result<()> {
-        loop {
-            if self.shared.is_over() || self.over.load(Ordering::Relaxed) {
-                return Ok(());
-            }
-            if readable(&[listener])[0] {
-                break;
-            }
-        }
-        let (client, _) = listener.accept()?;
-        let server = TcpStream::connect((self.shared.server.ip(), port))?;
-        for socket in [&client, &server] {
-            sockopt::set_socket_send_buffer_size(socket, SOCKET_BUFFER)?;
-            sockopt::set_socket_recv_buffer_size(socket, SOCKET_BUFFER)?;
-        }
-        // In the order of `TO_CLIENT` and `TO_SERVER`.
-        let ends = [client, server];
-        let mut open = [true, true];
-        let mut buffer = vec![0; PIECE];
-        let pace = lock(&self.shared.plan).pace;
-        let piece = pace.map_or(PIECE, |(piece, _)| piece.min(PIECE));
-        while open[0] || open[1] {
-            if self.shared.is_over() {
-                return Ok(());
-            }
-            let ready = readable(&[&ends[0], &ends[1]]);
-            if (0..2).all(|end| open[end] != ready[end]) {
-                // An end that has closed stays readable; the other one has a while.
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            for from in 0..2 {
-                if !(open[from] && ready[from]) {
-                    continue;
-                }
-                let (mut source, mut target) = (&ends[from], &ends[1 - from]);
-                let read = source.read(&mut buffer[..piece])?;
-                if read == 0 {
-                    open[from] = false;
-                    // A transfer is over when its sender closes.
-                    let _ = target.shutdown(Shutdown::Write);
-                    continue;
-                }
-                let is_file = self.is_file.load(Ordering::Relaxed);
-                let (pass, cut) = if is_file {
-                    self.shared.count(1 - from, read)
-                } else {
-                    (read, None)
-                };
-                target.write_all(&buffer[..pass])?;
-                let Some(cut) = cut else {
-                    if let Some((_, pause)) = pace {
-                        std::thread::sleep(pause);
-                    }
-                    continue;
-                };
-                if cut.what != What::Data {
-                    *lock(&self.breaking) = Some((cut.what, cut.how));
-                }
-                if cut.what == What::Control {
-                    target.write_all(&buffer[pass..read])?;
-                    self.shared.moved[1 - from].fetch_add((read - pass) as u64, Ordering::Relaxed);
-                    continue;
-                }
-                let [client, server] = ends;
-                end(client, cut.how)?;
-                return end(server, cut.how);
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Lines out of pieces.
-#[derive(Default)]
-struct Lines(Vec<u8>);
-
-impl Lines {
-    fn fill(&mut self, from: &mut TcpStream) -> io::Result<()> {
-        let mut buffer = [0; 4096];
-        match from.read(&mut buffer)? {
-            0 => Err(io::ErrorKind::UnexpectedEof.into()),
-            read => {
-                self.0.extend_from_slice(&buffer[..read]);
-                Ok(())
-            }
-        }
-    }
-
-    fn take(&mut self) -> Option<Vec<u8>> {
-        let end = self.0.iter().position(|byte| *byte == b'\n')?;
-        Some(self.0.drain(..=end).collect())
-    }
-}
-
 /// Closes a connection.
-fn end(socket: TcpStream, how: How) -> io::Result<()> {
-    if how == How::Reset {
-        sockopt::set_socket_linger(&socket, Some(Duration::ZERO))?;
+fn end(mut wire: Wire, how: How) -> io::Result<()> {
+    match how {
+        How::Reset => sockopt::set_socket_linger(wire.socket(), Some(Duration::ZERO))?,
+        // To an end that has gone already it cannot be said.
+        How::CloseNotify => drop(wire.finish()),
+        How::Close => {}
     }
-    drop(socket);
     Ok(())
-}
-
-/// The port in a reply to PASV: the last two of six numbers.
-fn pasv_port(text: &str) -> Option<u16> {
-    let numbers = text.get(4..)?.split(|c: char| !c.is_ascii_digit());
-    let numbers: Vec<u16> = numbers.filter_map(|number| number.parse().ok()).collect();
-    let [.., high, low] = numbers.as_slice() else {
-        return None;
-    };
-    Some(high * 256 + low)
 }
 
 fn word(line: &str) -> &str {

@@ -4,7 +4,11 @@
 //! extensions (`FEAT` says so), answers `EPSV` and `PASV`, lists with `LIST` and `NLST`, and goes on in the middle
 //! of a file. `MLSD`, `MLST` and `MDTM` it has when a test names them as features. A test replaces single commands
 //! with [`Script::on`].
+//!
+//! With [`Script::tls`] it takes `AUTH TLS` as well, and with [`Script::implicit`] TLS begins with the connection; `PROT P`
+//! and `PROT C` do what they say. A reaction can go past TLS by the sockets of its connections.
 
+mod folder;
 mod session;
 
 use std::collections::{BTreeMap, HashMap};
@@ -13,6 +17,10 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
+
+use rustls::ServerConfig;
+
+use crate::pki;
 
 pub use session::Session;
 
@@ -26,6 +34,8 @@ pub struct Script {
     listing: Option<String>,
     features: Vec<&'static str>,
     reactions: HashMap<&'static str, Reaction>,
+    tls: Option<Arc<ServerConfig>>,
+    implicit: bool,
 }
 
 impl Script {
@@ -91,6 +101,22 @@ impl Script {
         self.on(command, move |session, _| session.say(line))
     }
 
+    /// Speaks TLS when it is asked to.
+    #[must_use]
+    pub fn tls(mut self, config: Arc<ServerConfig>) -> Self {
+        self.tls = Some(config);
+        self
+    }
+
+    /// Speaks TLS from the start.
+    #[must_use]
+    pub fn implicit(self, config: Arc<ServerConfig>) -> Self {
+        Self {
+            implicit: true,
+            ..self.tls(config)
+        }
+    }
+
     /// Starts the server on a free port of 127.0.0.1.
     ///
     /// # Panics
@@ -101,10 +127,16 @@ impl Script {
         let address = listener.local_addr().expect("a bound socket has an address");
         let seen = Arc::new(Mutex::new(Seen::default()));
         let script = Arc::new(self);
+        let mode = match (&script.tls, script.implicit) {
+            (None, _) => None,
+            (Some(_), false) => Some("explicit"),
+            (Some(_), true) => Some("implicit"),
+        };
         let shared = Arc::clone(&seen);
         // The thread ends with the process; nothing in a test waits for it.
         std::thread::spawn(move || {
             for connection in listener.incoming().map_while(Result::ok) {
+                lock(&shared).connections += 1;
                 let (script, seen) = (Arc::clone(&script), Arc::clone(&shared));
                 std::thread::spawn(move || {
                     // A client that leaves, or that a reaction has thrown out, ends the session.
@@ -112,22 +144,33 @@ impl Script {
                 });
             }
         });
-        ScriptServer { address, seen }
+        ScriptServer { address, mode, seen }
     }
 }
 
 /// What the clients of a scripted server did.
 #[derive(Default)]
 struct Seen {
-    commands: Vec<(Instant, String)>,
+    connections: usize,
+    commands: Vec<Command>,
+    broken_handshakes: Vec<String>,
     uploads: BTreeMap<String, Vec<u8>>,
     removed: Vec<String>,
     folders: Vec<String>,
 }
 
+/// A command line of a client.
+struct Command {
+    at: Instant,
+    line: String,
+    in_tls: bool,
+}
+
 /// A running scripted server.
 pub struct ScriptServer {
     address: SocketAddr,
+    /// Its setting `tls`.
+    mode: Option<&'static str>,
     seen: Arc<Mutex<Seen>>,
 }
 
@@ -138,14 +181,39 @@ impl ScriptServer {
         self.address.port()
     }
 
-    /// Connection settings for it.
+    /// Connection settings for it. With TLS, they trust the tests' authority.
     #[must_use]
     pub fn settings(&self) -> serde_json::Value {
-        serde_json::json!({
+        let mut settings = serde_json::json!({
             "host": "127.0.0.1",
             "port": self.port(),
             "auth": { "username": "shop", "password": "s3cret-shop" },
-        })
+        });
+        if let Some(mode) = self.mode {
+            settings["tls"] = mode.into();
+            settings["tls_trust"] = serde_json::json!({ "roots": pki::authority().pem() });
+        }
+        settings
+    }
+
+    /// How many control connections there were.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.seen().connections
+    }
+
+    /// The command lines that came outside TLS.
+    #[must_use]
+    pub fn in_clear(&self) -> Vec<String> {
+        let seen = self.seen();
+        let commands = seen.commands.iter().filter(|command| !command.in_tls);
+        commands.map(|command| command.line.clone()).collect()
+    }
+
+    /// How handshakes on control connections failed, in the words of the server's side.
+    #[must_use]
+    pub fn broken_handshakes(&self) -> Vec<String> {
+        self.seen().broken_handshakes.clone()
     }
 
     /// All command lines of all sessions, in the order of arrival, without their line ends.
@@ -154,7 +222,7 @@ impl ScriptServer {
         self.seen()
             .commands
             .iter()
-            .map(|(_, line)| line.clone())
+            .map(|command| command.line.clone())
             .collect()
     }
 
@@ -173,8 +241,8 @@ impl ScriptServer {
         self.seen()
             .commands
             .iter()
-            .find(|(_, line)| line.split(' ').next() == Some(command))
-            .map(|(at, _)| *at)
+            .find(|one| one.line.split(' ').next() == Some(command))
+            .map(|one| one.at)
     }
 
     /// What was stored and where it ended after renames.
@@ -190,8 +258,12 @@ impl ScriptServer {
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.seen)
     }
+}
+
+fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
+    seen.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A line of `ls -l` for a name: `kind` is `-` or `d`. Names are written as they are, whatever is in them.

@@ -25,6 +25,9 @@ struct Tls {
     connection: Connection,
     /// Bytes that have been decrypted and not been read.
     unread: usize,
+    /// The other side has announced its end, and that has not been read. It often comes with the last bytes, and
+    /// nothing after it until it is answered.
+    ended: bool,
 }
 
 impl Wire {
@@ -60,6 +63,7 @@ impl Wire {
         self.tls = Some(Box::new(Tls {
             connection,
             unread: 0,
+            ended: false,
         }));
     }
 
@@ -107,7 +111,7 @@ impl Wire {
     /// Whether [`Wire::read_ready`] gives something without a look at the socket.
     #[must_use]
     pub fn has_unread(&self) -> bool {
-        self.tls.as_ref().is_some_and(|tls| tls.unread > 0)
+        self.tls.as_ref().is_some_and(|tls| tls.unread > 0 || tls.ended)
     }
 
     /// Reads what is there when the socket is readable or [`Wire::has_unread`]; none when it was nothing to read.
@@ -116,16 +120,16 @@ impl Wire {
     /// # Errors
     /// `UnexpectedEof` when a connection in TLS ends without `close_notify`.
     pub fn read_ready(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
-        if self.tls.is_none() {
-            return self.socket.read(buffer).map(Some);
-        }
         if !self.has_unread() {
             self.pump()?;
         }
-        let tls = self.tls.as_mut().expect("looked at above");
+        let Some(tls) = &mut self.tls else {
+            return self.socket.read(buffer).map(Some);
+        };
         match tls.connection.reader().read(buffer) {
             Ok(read) => {
                 tls.unread = tls.unread.saturating_sub(read);
+                tls.ended &= read > 0;
                 Ok(Some(read))
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
@@ -176,6 +180,7 @@ impl Wire {
         let state = tls.connection.process_new_packets();
         if let Ok(state) = &state {
             tls.unread = state.plaintext_bytes_to_read();
+            tls.ended = state.peer_has_closed();
         }
         let handshaking = tls.connection.is_handshaking();
         // A reply, or the alert that says what was wrong.

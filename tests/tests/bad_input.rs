@@ -56,15 +56,20 @@ fn an_option_that_does_not_exist() {
     );
 }
 
-/// A session that was meant to be encrypted must not send a password in the clear.
+/// A session that was meant to be encrypted must not send a password in the clear because of a slip.
 #[test]
-fn ftps_is_refused_and_never_left_out() {
-    for tls in ["explicit", "implicit"] {
+fn a_kind_of_encryption_that_does_not_exist() {
+    for (name, value, right) in [
+        ("tls", "explcit", "`explicit`"),
+        ("tls", "starttls", "`explicit`"),
+        ("tls", "required", "`explicit`"),
+        ("data_protection", "privat", "`private`"),
+    ] {
         let (server, bench) = (server(), Bench::new());
-        let settings = with(server.settings(), "tls", tls);
+        let settings = with(server.settings(), name, value);
         let steps = vec![get(SHOP, json!({ "path": "outbound/a.txt" }))];
         let run = bench.run(&flow(&[(SHOP, settings)], steps));
-        run.assert_wrong(&["instances.shop.settings.tls", "FTPS is not offered yet"]);
+        run.assert_wrong(&[&format!("instances.shop.settings.{name}"), right]);
         assert_eq!(server.commands(), [""; 0], "it connected: {run}");
     }
 }

@@ -76,8 +76,9 @@ fn missing(test: &str) -> Option<String> {
     {
         let list = std::fs::read_to_string(repository().join("tests/tests/scenarios/main.rs"));
         let list = list.unwrap_or_default();
+        // With the blank before it: a name may end another.
         let of_module = list
-            .split_once(&format!("\n    {module} {{\n"))
+            .split_once(&format!(" {module} {{\n"))
             .map_or("", |(_, rest)| rest);
         let of_module = of_module.split('}').next().unwrap_or_default();
         let listed = of_module.lines().any(|line| line.trim() == format!("{name},"));

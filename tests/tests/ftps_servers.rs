@@ -102,7 +102,7 @@ impl Client {
     }
 
     /// Moves a file or a listing: what the server sends, after having sent it `content`.
-    fn transfer(&mut self, line: &str, content: Option<&[u8]>, config: Arc<ClientConfig>) -> Transfer {
+    fn transfer(&mut self, line: &str, content: Option<&[u8]>, config: &Arc<ClientConfig>) -> Transfer {
         let answer = self.command("EPSV");
         let port = answer.split('|').nth(3).and_then(|port| port.parse().ok());
         let Some(port) = port else {
@@ -112,9 +112,15 @@ impl Client {
                 reply: answer,
             };
         };
-        let mut data = Wire::new(socket(port));
+        let data = socket(port);
+        if !self.private {
+            // A server that wants it encrypted says so on the control connection, and leaves this one open.
+            data.set_read_timeout(Some(Duration::from_secs(1)))
+                .expect("a socket");
+        }
+        let mut data = Wire::new(data);
         if self.private {
-            data.become_client(&config, "localhost");
+            data.become_client(config, "localhost");
         }
         self.say(line);
         let content = move_data(&mut data, content);
@@ -133,12 +139,12 @@ impl Client {
 
     fn get(&mut self, path: &str) -> Transfer {
         let config = Arc::clone(&self.config);
-        self.transfer(&format!("RETR {path}"), None, config)
+        self.transfer(&format!("RETR {path}"), None, &config)
     }
 
     fn put(&mut self, path: &str, content: &[u8]) -> Transfer {
         let config = Arc::clone(&self.config);
-        self.transfer(&format!("STOR {path}"), Some(content), config)
+        self.transfer(&format!("STOR {path}"), Some(content), &config)
     }
 }
 
@@ -176,20 +182,27 @@ fn moves_files(kind: Kind, tls: Tls) {
     server.write("in/a.bin", &content);
     server.write("in/empty", "");
     let root = server.remote_root.trim_end_matches('/');
-    let mut client = Client::open(&server);
-    client.sign_in(&server);
-    client.protect();
     let is_good = |transfer: &Transfer| {
         let resumed = transfer.resumed == Some(true);
         transfer.reply.starts_with("226") && (resumed || !kind.resumes(&tls))
     };
-    let first = client.get(&format!("{root}/in/empty"));
-    assert_eq!(first.resumed, Some(kind.resumes(&tls)), "{first:?}");
-    // More often than a server gives tickets.
-    for _ in 0..4 {
-        let got = client.get(&format!("{root}/in/a.bin"));
-        assert!(is_good(&got), "{got:?}");
-        assert!(got.content.is_ok_and(|got| got == content));
+    // ProFTPD gives two tickets for a session, and rustls uses each once: two uploads are what a session has here.
+    let session = || {
+        let mut client = Client::open(&server);
+        client.sign_in(&server);
+        client.protect();
+        let first = client.get(&format!("{root}/in/empty"));
+        assert_eq!(first.resumed, Some(kind.resumes(&tls)), "{first:?}");
+        client
+    };
+    for _ in 0..2 {
+        let mut client = session();
+        // More often than a server gives tickets at once.
+        for _ in 0..5 {
+            let got = client.get(&format!("{root}/in/a.bin"));
+            assert!(is_good(&got), "{got:?}");
+            assert!(got.content.is_ok_and(|got| got == content));
+        }
         let got = client.get(&format!("{root}/in/empty"));
         assert!(is_good(&got), "{got:?}");
         assert!(got.content.is_ok_and(|got| got.is_empty()));
@@ -200,15 +213,16 @@ fn moves_files(kind: Kind, tls: Tls) {
         assert!(is_good(&put), "{put:?}");
         assert_eq!(server.read("in/c").as_deref(), Some(&b""[..]));
     }
+    let mut client = session();
     client.command(&format!("CWD {root}/in"));
     let config = Arc::clone(&client.config);
-    let listing = client.transfer("LIST", None, config);
+    let listing = client.transfer("LIST", None, &config);
     let text = String::from_utf8(listing.content.expect("a listing")).expect("plain names");
     assert!(text.contains("a.bin") && text.contains("empty"), "{text}");
 
     // A client that forgets the control connection's session.
     let stranger = Arc::new(pki::client_config(None));
-    let got = client.transfer("RETR a.bin", None, stranger);
+    let got = client.transfer("RETR a.bin", None, &stranger);
     if kind.requires_resumption() {
         let refused = ["522", "425", "421", "450", ""].map(Some);
         assert!(
@@ -234,7 +248,10 @@ fn insists_on_tls(kind: Kind) {
         _ => user,
     };
     let code = pass.get(..3).unwrap_or_default();
-    assert!(["421", "503", "522", "530", "534", "550"].contains(&code), "{pass}");
+    assert!(
+        ["421", "503", "522", "530", "534", "550"].contains(&code),
+        "{pass}"
+    );
 
     let mut client = Client::open(&server);
     client.sign_in(&server);

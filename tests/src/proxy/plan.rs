@@ -19,8 +19,11 @@ pub enum What {
 pub enum How {
     /// With a reset (`SO_LINGER` 0).
     Reset,
-    /// With a close, which looks like the end of the file.
+    /// With a close. In clear it looks like the end of the file; in TLS it is one that nobody has announced.
     Close,
+    /// With the end of the TLS session (`close_notify`) and a close: what the end of a file looks like there. In clear
+    /// the same as a close.
+    CloseNotify,
 }
 
 /// A break.

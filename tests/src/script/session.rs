@@ -1,22 +1,25 @@
 //! One control connection of a scripted server.
 
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Script, Seen, fact_line, line};
+use super::{Command, Script, Seen, fact_line};
+use crate::wire::Wire;
 
 /// How long the server waits for its client. Longer than any time-out that a test sets on the other side.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One control connection, as a reaction sees it.
 pub struct Session {
-    control: TcpStream,
-    script: Arc<Script>,
+    control: Wire,
+    pub(super) script: Arc<Script>,
     seen: Arc<Mutex<Seen>>,
     data: Option<TcpListener>,
-    folder: String,
+    /// Data connections are in TLS.
+    private: bool,
+    pub(super) folder: String,
     rename_from: Option<String>,
     /// Where the next transfer begins.
     rest: usize,
@@ -26,32 +29,50 @@ impl Session {
     pub(super) fn serve(control: TcpStream, script: Arc<Script>, seen: Arc<Mutex<Seen>>) -> io::Result<()> {
         control.set_read_timeout(Some(PATIENCE))?;
         control.set_nodelay(true)?;
-        let mut lines = BufReader::new(control.try_clone()?);
         let mut session = Self {
-            control,
+            control: Wire::new(control),
             script,
             seen,
             data: None,
+            private: false,
             folder: "/".to_owned(),
             rename_from: None,
             rest: 0,
         };
+        if session.script.implicit {
+            session.secure()?;
+        }
         session.react("CONNECT", "")?;
-        let mut line = Vec::new();
-        loop {
-            line.clear();
-            if lines.read_until(b'\n', &mut line)? == 0 {
-                return Ok(());
-            }
-            let text = String::from_utf8_lossy(&line)
-                .trim_end_matches(['\r', '\n'])
-                .to_owned();
-            session.seen().commands.push((Instant::now(), text.clone()));
+        while let Some(text) = session.line()? {
+            let in_tls = session.control.is_tls();
+            session.seen().commands.push(Command {
+                at: Instant::now(),
+                line: text.clone(),
+                in_tls,
+            });
             let (word, argument) = text.split_once(' ').unwrap_or((&text, ""));
             session.react(&word.to_ascii_uppercase(), argument)?;
             if word.eq_ignore_ascii_case("QUIT") {
-                return Ok(());
+                // Word of the end, without which a client may think that it was cut off.
+                return session.control.finish();
             }
+        }
+        Ok(())
+    }
+
+    /// A line without its end; none when the client has left. Byte by byte: what comes after the line may be TLS.
+    fn line(&mut self) -> io::Result<Option<String>> {
+        let mut line = Vec::new();
+        let mut byte = [0];
+        loop {
+            if self.control.read(&mut byte)? == 0 {
+                return Ok(None);
+            }
+            if byte[0] == b'\n' {
+                let text = String::from_utf8_lossy(&line);
+                return Ok(Some(text.trim_end_matches('\r').to_owned()));
+            }
+            line.push(byte[0]);
         }
     }
 
@@ -69,6 +90,15 @@ impl Session {
     pub fn honestly(&mut self, word: &str, argument: &str) -> io::Result<()> {
         match word {
             "CONNECT" => self.say("220 ready"),
+            "AUTH" if self.script.tls.is_some() => {
+                self.say("234 go on")?;
+                self.secure()
+            }
+            "PBSZ" if self.script.tls.is_some() => self.say("200 PBSZ=0"),
+            "PROT" if self.script.tls.is_some() => {
+                self.private = argument == "P";
+                self.say("200 as you like")
+            }
             "USER" => self.say("331 password, please"),
             "PASS" => self.say("230 welcome"),
             "SYST" => self.say("215 UNIX Type: L8"),
@@ -226,6 +256,36 @@ impl Session {
         self.control.write_all(format!("{line}\r\n").as_bytes())
     }
 
+    /// Goes through a TLS handshake on the control connection; everything after it is in TLS.
+    ///
+    /// # Errors
+    /// When the client breaks it off. That is written down: see
+    /// [`ScriptServer::broken_handshakes`](super::ScriptServer::broken_handshakes).
+    ///
+    /// # Panics
+    /// When the script has no TLS.
+    pub fn secure(&mut self) -> io::Result<()> {
+        let config = self.script.tls.clone().expect("a script with TLS");
+        self.control.become_server(&config);
+        let done = self.control.handshake();
+        if let Err(error) = &done {
+            let error = error.to_string();
+            self.seen().broken_handshakes.push(error);
+        }
+        done
+    }
+
+    /// From here on data connections are in TLS, or not; the client is not told.
+    pub fn protect(&mut self, private: bool) {
+        self.private = private;
+    }
+
+    /// The control connection's socket, for what goes past TLS.
+    #[must_use]
+    pub fn socket(&self) -> &TcpStream {
+        self.control.socket()
+    }
+
     /// Sends bytes on the control connection as they are.
     ///
     /// # Errors
@@ -251,7 +311,7 @@ impl Session {
     pub fn send_only(&mut self, content: &[u8]) -> io::Result<()> {
         let mut data = self.accept()?;
         data.write_all(content)?;
-        data.shutdown(Shutdown::Write)?;
+        data.finish()?;
         // Until the client closes too, or the bytes could be lost with a reset.
         let _ = io::copy(&mut data, &mut io::sink());
         Ok(())
@@ -264,15 +324,34 @@ impl Session {
     pub fn receive(&mut self) -> io::Result<Vec<u8>> {
         self.say("150 send it")?;
         let mut content = Vec::new();
-        self.accept()?.read_to_end(&mut content)?;
+        let mut data = self.accept()?;
+        data.read_to_end(&mut content)?;
+        // A client that does not wait for it is none of our business.
+        let _ = data.finish();
         Ok(content)
     }
 
-    /// The data connection that the client makes after `EPSV` or `PASV`.
+    /// The data connection that the client makes after `EPSV` or `PASV`, in TLS after `PROT P`.
+    ///
+    /// # Errors
+    /// When there was none of these, or the connection or its handshake fails.
+    ///
+    /// # Panics
+    /// When it is to be in TLS and the script has none.
+    pub fn accept(&mut self) -> io::Result<Wire> {
+        let mut data = Wire::new(self.accept_in_clear()?);
+        if self.private {
+            data.become_server(self.script.tls.as_ref().expect("a script with TLS"));
+            data.handshake()?;
+        }
+        Ok(data)
+    }
+
+    /// The same in clear, whatever was agreed on.
     ///
     /// # Errors
     /// When there was none of these, or the connection fails.
-    pub fn accept(&mut self) -> io::Result<TcpStream> {
+    pub fn accept_in_clear(&mut self) -> io::Result<TcpStream> {
         let listener = self
             .data
             .take()
@@ -308,7 +387,7 @@ impl Session {
     /// # Errors
     /// Always: that is what ends the session.
     pub fn hang_up(&mut self) -> io::Result<()> {
-        self.control.shutdown(Shutdown::Both)?;
+        self.control.socket().shutdown(Shutdown::Both)?;
         Err(io::ErrorKind::ConnectionAborted.into())
     }
 
@@ -322,104 +401,7 @@ impl Session {
         Err(io::ErrorKind::UnexpectedEof.into())
     }
 
-    fn seen(&self) -> MutexGuard<'_, Seen> {
+    pub(super) fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A client's path, without the leading slash, seen from the current folder.
-    fn path(&self, argument: &str) -> String {
-        let whole = if argument.starts_with('/') {
-            argument.to_owned()
-        } else {
-            format!("{}/{argument}", self.folder)
-        };
-        whole
-            .split('/')
-            .filter(|part| !part.is_empty() && *part != ".")
-            .collect::<Vec<_>>()
-            .join("/")
-    }
-
-    /// The folders are those of the files, those that clients have made, and, with a listing of the test's
-    /// own, any.
-    fn has_folder(&self, path: &str) -> bool {
-        let below = format!("{path}/");
-        path.is_empty()
-            || self.script.listing.is_some()
-            || self.script.files.keys().any(|file| file.starts_with(&below))
-            || self
-                .seen()
-                .folders
-                .iter()
-                .any(|folder| folder == path || folder.starts_with(&below))
-    }
-
-    fn has_feature(&self, name: &str) -> bool {
-        let mut features = self.script.features.iter();
-        features.any(|feature| feature.split(' ').next() == Some(name))
-    }
-
-    fn size(&self, path: &str) -> Option<usize> {
-        let stored = self.seen().uploads.get(path).map(Vec::len);
-        let laid_out = || self.script.files.get(path).filter(|_| !self.was_removed(path));
-        stored.or_else(|| laid_out().map(Vec::len))
-    }
-
-    /// `LIST` of a folder or a file, as `ls -l` writes it.
-    fn list(&self, argument: &str) -> String {
-        let argument = argument.trim_start_matches(['-', 'a', 'l']).trim_start();
-        let entries = self.entries(argument).into_iter();
-        entries
-            .map(|(name, size)| match size {
-                Some(size) => line('-', size, &name),
-                None => line('d', 4096, &name),
-            })
-            .collect()
-    }
-
-    /// `MLSD` of a folder.
-    fn facts(&self, argument: &str) -> String {
-        let entries = self.entries(argument).into_iter();
-        entries
-            .map(|(name, size)| match size {
-                Some(size) => fact_line(size, &name),
-                None => format!("type=dir; {name}\r\n"),
-            })
-            .collect()
-    }
-
-    /// `NLST` of a folder.
-    fn names(&self, argument: &str) -> String {
-        let mut names = String::new();
-        for (name, _) in self.entries(argument) {
-            names.extend([&name, "\r\n"]);
-        }
-        names
-    }
-
-    /// What is in a folder: names, and sizes of files.
-    fn entries(&self, argument: &str) -> Vec<(String, Option<usize>)> {
-        let folder = self.path(argument);
-        let mut entries: Vec<(String, Option<usize>)> = Vec::new();
-        for (path, content) in &self.script.files {
-            let below = if folder.is_empty() {
-                path.as_str()
-            } else if path == &folder {
-                path.rsplit('/').next().unwrap_or(path)
-            } else {
-                match path.strip_prefix(&folder).and_then(|rest| rest.strip_prefix('/')) {
-                    Some(rest) => rest,
-                    None => continue,
-                }
-            };
-            let entry = match below.split_once('/') {
-                None => (below.to_owned(), Some(content.len())),
-                Some((inner, _)) => (inner.to_owned(), None),
-            };
-            if entries.last() != Some(&entry) {
-                entries.push(entry);
-            }
-        }
-        entries
     }
 }

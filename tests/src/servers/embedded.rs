@@ -44,7 +44,10 @@ pub fn start(folder: &Path, root: &Path, limits: Limits) -> io::Result<Started> 
             let tls = ServerTls {
                 certificate: files.certificate,
                 key: files.key,
-                versions: (tls.version != Some(Version::V13), tls.version != Some(Version::V12)),
+                versions: (
+                    tls.version != Some(Version::V13),
+                    tls.version != Some(Version::V12),
+                ),
                 private_data: !tls.clear_data,
             };
             runtime.block_on(EmbeddedServer::start_with_tls(root, tls))?

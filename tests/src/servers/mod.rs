@@ -154,7 +154,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// What the server itself is told when a [front](self::front) does the implicit FTPS that the kind has not got.
+    /// What the server itself is told when a [front] does the implicit FTPS that the kind has not got.
     fn behind_a_front(self, kind: Kind) -> Self {
         let tls = self.tls.map(|tls| match tls.mode {
             Mode::Implicit if !kind.has_implicit() => Tls {

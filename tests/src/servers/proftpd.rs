@@ -2,8 +2,10 @@
 //! (`DefaultRoot`); without root it cannot, and the folder appears under its whole path. `mod_digest` computes hashes.
 //!
 //! `mod_tls` is a package of its own in Debian. It wants data connections to resume the control connection's session
-//! unless it is told otherwise, and refuses others after the handshake, before 150. Its key must be readable by
-//! nobody else.
+//! unless it is told otherwise, and refuses others with 425 after 150 and a whole handshake. A session of another control
+//! connection is refused too. With TLS 1.3 it gives two tickets for a control connection and one for each download, but
+//! none for an upload, so a client that uses each ticket once is out of them after two uploads. Its key must be readable
+//! by nobody else.
 
 use anyhow::{Context as _, Result};
 

@@ -4,7 +4,7 @@
 //!
 //! It has explicit FTPS alone, and answers `AUTH SSL` with 500. In clear it greets, answers `USER` with 421 and stays on
 //! the line. Data connections need not resume a session; with TLS 1.2 they can, with TLS 1.3 it never lets them, and
-//! asks for another key share (HelloRetryRequest) each time. The versions are those of OpenSSL's own configuration.
+//! asks for another key share (`HelloRetryRequest`) each time. The versions are those of OpenSSL's own configuration.
 
 use anyhow::{Context as _, Result, ensure};
 

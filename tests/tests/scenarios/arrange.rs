@@ -2,12 +2,35 @@
 
 use std::collections::BTreeMap;
 
+use flow_tests::pki::Version;
 use flow_tests::proxy::CutProxy;
 pub use flow_tests::run::SHOP;
 use flow_tests::run::{Bench, Run, flow, get, with};
+use flow_tests::servers::tls::{Mode, Tls};
 use flow_tests::servers::{FtpServer, Kind, LOCKED};
 use flow_tests::tree;
 use serde_json::Value;
+
+/// What the connections to a server are.
+#[derive(Debug, Clone, Copy)]
+pub enum Line {
+    Clear,
+    /// Explicit FTPS, with TLS 1.3 alone.
+    Explicit,
+    /// Implicit FTPS, with TLS 1.2 alone.
+    Implicit,
+}
+
+impl Line {
+    /// How a server on it speaks TLS.
+    pub fn tls(self) -> Option<Tls> {
+        match self {
+            Self::Clear => None,
+            Self::Explicit => Some(Tls::new(Mode::Explicit).only(Version::V13)),
+            Self::Implicit => Some(Tls::new(Mode::Implicit).only(Version::V12)),
+        }
+    }
+}
 
 /// A server and a local folder.
 pub struct Stage {

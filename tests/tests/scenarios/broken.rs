@@ -35,10 +35,17 @@ const BREAKS: [(What, How); 4] = [
     (What::Both, How::Close),
 ];
 
+/// What an end of TLS that says it is one cannot be told from: the whole file.
+pub const ENDS_OF_TLS: [(What, How); 2] = [(What::Data, How::CloseNotify), (What::Both, How::CloseNotify)];
+
 pub fn a_get_in_the_middle(stage: &Stage) {
+    get_in_the_middle(stage, &BREAKS);
+}
+
+pub fn get_in_the_middle(stage: &Stage, breaks: &[(What, How)]) {
     let content = content();
     stage.server.write("outbound/a.bin", &content);
-    for (what, how) in BREAKS {
+    for &(what, how) in breaks {
         let plan = Plan::new().cut(SIZE as u64 / 2, what, how);
         let steps = vec![get(SHOP, json!({ "path": "outbound/a.bin" })), write("in")];
         let (run, _) = run_with(stage, plan, steps);
@@ -51,9 +58,13 @@ pub fn a_get_in_the_middle(stage: &Stage) {
 }
 
 pub fn a_put_in_the_middle(stage: &Stage) {
+    put_in_the_middle(stage, &BREAKS);
+}
+
+pub fn put_in_the_middle(stage: &Stage, breaks: &[(What, How)]) {
     let content = content();
     stage.bench.write("out/a.bin", &content);
-    for (what, how) in BREAKS {
+    for &(what, how) in breaks {
         let plan = Plan::new().cut(SIZE as u64 / 2, what, how);
         let steps = vec![read("out/*"), put("put", SHOP, json!({ "path": "inbound/" }))];
         let (run, _) = run_with(stage, plan, steps);

@@ -14,7 +14,7 @@ const CHANGES: [&str; 9] = [
     "STOR", "APPE", "STOU", "DELE", "RNFR", "RNTO", "MKD", "RMD", "SITE",
 ];
 
-fn check(stage: &Stage, settings: Value, arguments: &[&str]) -> Run {
+pub fn check(stage: &Stage, settings: Value, arguments: &[&str]) -> Run {
     let steps = vec![get(SHOP, json!({ "path": "a.txt" }))];
     let file = stage.bench.flow_file(&flow(&[(SHOP, settings)], steps));
     let mut command = stage.bench.command();
@@ -22,7 +22,7 @@ fn check(stage: &Stage, settings: Value, arguments: &[&str]) -> Run {
     Run::of(command)
 }
 
-fn steps(run: &Run) -> Vec<(&str, &str)> {
+pub fn steps(run: &Run) -> Vec<(&str, &str)> {
     let steps = run.events.iter().filter(|event| event["event"] == "check-step");
     steps
         .filter_map(|step| Some((step["name"].as_str()?, step["status"].as_str()?)))

@@ -64,7 +64,7 @@ fn announced_port(line: &str) -> Option<u16> {
 pub fn to_a_server_in_another_time_zone(stage: &Stage) {
     let limits = Limits {
         time_zone: Some("Asia/Tokyo"),
-        ..Limits::default()
+        ..stage.server.limits
     };
     let server = FtpServer::start_with(stage.server.kind, limits).expect("the server starts");
     let server = server.expect("it has started before");

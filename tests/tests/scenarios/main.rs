@@ -1,4 +1,5 @@
-//! What the connector does with honest servers: one list of scenarios, run against every kind of server.
+//! What the connector does with honest servers: one list of scenarios, run against every kind of server in clear,
+//! over explicit FTPS with TLS 1.3 and over implicit FTPS with TLS 1.2, and a second list over FTPS alone.
 
 mod after;
 mod arrange;
@@ -13,34 +14,56 @@ mod names;
 mod put;
 mod refused;
 mod select;
+mod tls;
 mod trace;
 mod transfer;
 
-use arrange::Stage;
-use flow_tests::servers::{FtpServer, Kind};
+use arrange::{Line, Stage};
+use flow_tests::servers::{FtpServer, Kind, Limits};
 
-/// Makes a test of each scenario for each kind of server.
+/// Makes a test of each scenario for each kind of server, on each of these lines.
 macro_rules! on_every_server {
-    ($($module:ident { $($scenario:ident,)* })*) => {
-        on_every_server! { @kind embedded Embedded [$($module { $($scenario,)* })*] }
-        on_every_server! { @kind vsftpd Vsftpd [$($module { $($scenario,)* })*] }
-        on_every_server! { @kind pure_ftpd PureFtpd [$($module { $($scenario,)* })*] }
-        on_every_server! { @kind proftpd Proftpd [$($module { $($scenario,)* })*] }
-        on_every_server! { @kind pyftpdlib Pyftpdlib [$($module { $($scenario,)* })*] }
+    ([$($line:ident)*] $scenarios:tt) => {
+        $(on_every_server! { @line $line $scenarios })*
     };
-    (@kind $name:ident $kind:ident [$($module:ident { $($scenario:ident,)* })*]) => {
+    (@line Clear $scenarios:tt) => {
+        on_every_server! { @kind embedded Embedded Clear $scenarios }
+        on_every_server! { @kind vsftpd Vsftpd Clear $scenarios }
+        on_every_server! { @kind pure_ftpd PureFtpd Clear $scenarios }
+        on_every_server! { @kind proftpd Proftpd Clear $scenarios }
+        on_every_server! { @kind pyftpdlib Pyftpdlib Clear $scenarios }
+    };
+    (@line Explicit $scenarios:tt) => {
+        mod explicit {
+            on_every_server! { @kind embedded Embedded Explicit $scenarios }
+            on_every_server! { @kind vsftpd Vsftpd Explicit $scenarios }
+            on_every_server! { @kind pure_ftpd PureFtpd Explicit $scenarios }
+            on_every_server! { @kind proftpd Proftpd Explicit $scenarios }
+            on_every_server! { @kind pyftpdlib Pyftpdlib Explicit $scenarios }
+        }
+    };
+    (@line Implicit $scenarios:tt) => {
+        mod implicit {
+            on_every_server! { @kind embedded Embedded Implicit $scenarios }
+            on_every_server! { @kind vsftpd Vsftpd Implicit $scenarios }
+            on_every_server! { @kind pure_ftpd PureFtpd Implicit $scenarios }
+            on_every_server! { @kind proftpd Proftpd Implicit $scenarios }
+            on_every_server! { @kind pyftpdlib Pyftpdlib Implicit $scenarios }
+        }
+    };
+    (@kind $name:ident $kind:ident $line:ident { $($module:ident { $($scenario:ident,)* })* }) => {
         mod $name {
             $(mod $module {
                 $(#[test]
                 fn $scenario() {
-                    crate::on(crate::Kind::$kind, crate::$module::$scenario);
+                    crate::on(crate::Kind::$kind, crate::Line::$line, crate::$module::$scenario);
                 })*
             })*
         }
     };
 }
 
-on_every_server! {
+on_every_server! { [Clear Explicit Implicit] {
     get {
         one_file_by_its_path,
         files_by_regular_expression,
@@ -165,11 +188,36 @@ on_every_server! {
         a_rename_of_a_missing_file,
         a_folder_that_is_not_empty,
     }
+} }
+
+/// What there is over FTPS alone.
+mod over_tls {
+    on_every_server! { [Explicit Implicit] {
+        tls {
+            a_check_tells_what_it_is_encrypted_with,
+            a_fingerprint_is_shown_before_anybody_is_trusted,
+            a_pinned_certificate_is_enough,
+            a_pinned_key_is_enough,
+            many_small_files_in_one_session,
+            many_uploads_in_one_session,
+            data_in_clear_where_the_server_allows_it,
+            data_in_clear_where_the_server_refuses_it,
+            every_data_connection_resumes_the_session,
+            a_get_that_an_end_of_tls_cuts_short,
+            a_put_that_an_end_of_tls_cuts_short,
+            a_run_without_tls_is_told_what_to_set,
+            the_other_mode_is_told,
+        }
+    } }
 }
 
 /// Runs a scenario against a kind of server, and looks afterwards for what should not be left.
-fn on(kind: Kind, scenario: fn(&Stage)) {
-    let server = FtpServer::start(kind).expect("the server starts");
+fn on(kind: Kind, line: Line, scenario: fn(&Stage)) {
+    let limits = Limits {
+        tls: line.tls(),
+        ..Limits::default()
+    };
+    let server = FtpServer::start_with(kind, limits).expect("the server starts");
     let Some(server) = server else { return };
     let stage = Stage::new(server);
     scenario(&stage);

@@ -59,7 +59,11 @@ impl Server {
             .also
             .iter()
             .filter(|package| apt.candidate(package).is_some());
-        let wanted: Vec<String> = [package].into_iter().chain(also).map(|&name| name.to_owned()).collect();
+        let wanted: Vec<String> = [package]
+            .into_iter()
+            .chain(also)
+            .map(|&name| name.to_owned())
+            .collect();
         let unpacked = apt.unpack(&wanted, folder)?;
         let version = unpacked
             .into_iter()

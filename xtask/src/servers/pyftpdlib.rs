@@ -47,8 +47,7 @@ pub fn get(packages: &Packages<'_>, folder: &Path) -> Result<Ready> {
         site.trim(),
         REQUIREMENT,
     ]);
-    process::output(pip.args(ALSO))
-        .context("pip cannot get it from PyPI")?;
+    process::output(pip.args(ALSO)).context("pip cannot get it from PyPI")?;
 
     let version = "import pyftpdlib; print(pyftpdlib.__ver__)";
     let version = process::output(Command::new(&python).args(["-c", version]))?;
