@@ -4,6 +4,7 @@
 //! fuzz targets, `servers/` gets the FTP servers of the tests, `apt` reads Debian's packages without installing any, `process` runs other programs.
 
 mod apt;
+mod bench;
 mod build;
 mod demo;
 mod fuzz;
@@ -56,6 +57,9 @@ enum Command {
     /// Each target runs on its seeds and on what earlier runs found worth keeping (target/fuzz/corpus). A finding
     /// fails the command, which then tells where the reproducer is and how to run it again.
     Fuzz(fuzz::Options),
+    /// Measure flowhost beside other FTP clients on a real server
+    #[command(long_about = bench::HELP)]
+    Bench(bench::Options),
     /// Check format, lints, docs and dependencies (licences, sources, bans, advisories)
     Lint,
     /// Get the FTP servers of the tests into target/servers; none is installed on the machine
@@ -86,6 +90,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Demo { arguments } => return demo::run(&workspace, &arguments),
         Command::Test { arguments } => test::run(&workspace, &arguments)?,
         Command::Fuzz(options) => fuzz::run(&workspace, &options)?,
+        Command::Bench(options) => bench::run(&workspace, &options)?,
         Command::Lint => lint::run(&workspace)?,
         Command::Servers => servers::run(&workspace)?,
         Command::Toolchain => println!("{}", wasm::toolchain(&workspace)?),

@@ -16,6 +16,8 @@ pub struct Entry {
     folder: Option<PathBuf>,
     #[serde(default)]
     library_path: String,
+    #[serde(default)]
+    version: Option<String>,
 }
 
 impl Entry {
@@ -59,6 +61,12 @@ struct Line {
     missing: Option<String>,
     #[serde(flatten)]
     entry: Option<Entry>,
+}
+
+/// The version of a kind of server, as its package has it, where it is known.
+#[must_use]
+pub fn version(kind: Kind) -> Option<String> {
+    find(kind).ok()?.version
 }
 
 /// The entry of a kind of server, or why there is none.

@@ -27,6 +27,7 @@ use self::front::Front;
 use self::process::ServerProcess;
 use self::tls::{Mode, Tls};
 
+pub use self::catalogue::version;
 pub use self::kind::Kind;
 pub use self::ports::free_range;
 
