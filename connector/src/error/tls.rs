@@ -87,14 +87,11 @@ fn advice(failure: &Failure) -> Option<String> {
             "If this is the right server, set `tls_server_name: {}`.",
             printable(name)
         ),
-        (Reason::WrongName, Some(pin), None) => {
-            format!("When the server's operator confirms the fingerprint, set {pin}.")
-        }
         (Reason::UnknownIssuer, Some(pin), _) => format!(
             "Set `tls_trust: {{ roots: … }}` to the issuer's certificate, or, when the server's operator confirms \
              the fingerprint, {pin}."
         ),
-        (Reason::SelfSigned, Some(pin), _) => {
+        (Reason::WrongName, Some(pin), None) | (Reason::SelfSigned, Some(pin), _) => {
             format!("When the server's operator confirms the fingerprint, set {pin}.")
         }
         (Reason::NotPinned, Some(pin), _) => format!(

@@ -160,7 +160,7 @@ fn read_all(secured: &mut Secured, peer: &mut Peer) -> io::Result<Vec<u8>> {
 }
 
 fn later() -> Instant {
-    Instant::now() + Duration::from_secs(60)
+    Instant::now() + Duration::from_mins(1)
 }
 
 fn is_cut(error: &io::Error) -> bool {
