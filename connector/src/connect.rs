@@ -103,7 +103,10 @@ impl Session {
         match reply.code {
             125 | 150 => Ok(None),
             226 | 250 if matches!(op, Op::Read | Op::List) => Ok(Some(reply)),
-            code => Err(Error::reply(op, subject, code, &reply.text)),
+            code => {
+                let refusal = Error::reply(op, subject, code, &reply.text);
+                Err(self.wanting_protection(refusal))
+            }
         }
     }
 

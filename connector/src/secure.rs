@@ -12,6 +12,9 @@ use crate::settings::{Connection, DataProtection, Tls};
 use crate::tls::{Context, Info};
 use crate::transport::Host;
 
+/// What helps where a server refuses data in clear text.
+const WANTS_PRIVATE: &str = "It wants data connections to be encrypted: set `data_protection: private`.";
+
 /// What a session is encrypted with.
 #[derive(Debug)]
 pub struct Protection {
@@ -148,7 +151,7 @@ impl Session {
                 "It does not encrypt data connections (PROT P). With `data_protection: clear` files and listings \
                  would go in clear text."
             } else {
-                "It wants data connections to be encrypted: set `data_protection: private`."
+                WANTS_PRIVATE
             };
             return Err(Error {
                 kind: Kind::Tls,
@@ -163,6 +166,20 @@ impl Session {
             protection.data = protects;
         }
         Ok(())
+    }
+
+    /// A refusal that is about data in clear text, where that was asked for (RFC 4217 section 10.2 has 521 and 522).
+    pub(crate) fn wanting_protection(&self, refusal: Error) -> Error {
+        let in_clear = self.tls.as_ref().is_some_and(|protection| !protection.data);
+        if !in_clear || !matches!(refusal.code, Some(521 | 522)) {
+            return refusal;
+        }
+        Error {
+            kind: Kind::Tls,
+            field: Some("/connection/data_protection".to_owned()),
+            message: format!("{} {WANTS_PRIVATE}", refusal.message),
+            ..refusal
+        }
     }
 
     /// Encrypts a data connection, when they are.

@@ -69,7 +69,8 @@ const TABLE: &[(u16, On, Kind, Retry)] = {
         (503, Any, Protocol, Never),
         (504, Any, Unsupported, Never),
         (521, Only(Op::MakeFolder), Conflict, Never),
-        (521, Any, Permission, Never),
+        // RFC 4217: no data connection with this PROT.
+        (521, Any, Tls, Never),
         // RFC 2428 means the address family of EPSV and EPRT by it, RFC 4217 a data connection without TLS.
         (522, Only(Op::SetUp), Unsupported, Never),
         (522, Any, Tls, Never),
@@ -164,7 +165,7 @@ mod tests {
             (Op::SetUp, 503, K::Protocol, Retry::Never),
             (Op::SetUp, 504, K::Unsupported, Retry::Never),
             (Op::SetUp, 202, K::Unsupported, Retry::Never),
-            (Op::Read, 521, K::Permission, Retry::Never),
+            (Op::Read, 521, K::Tls, Retry::Never),
             (Op::Read, 522, K::Tls, Retry::Never),
             (Op::SetUp, 522, K::Unsupported, Retry::Never),
             (Op::SetUp, 431, K::Tls, Retry::Never),
