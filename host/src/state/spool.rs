@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tempfile::{NamedTempFile, TempDir, TempPath};
 
 /// A body up to this length stays in memory while there is room: it saves a file for each of thousands of
@@ -223,6 +223,7 @@ impl BodyWriter {
             spool: Arc::clone(&self.spool),
             place,
             length,
+            handed_over: AtomicBool::new(false),
         }))
     }
 }
@@ -242,6 +243,8 @@ struct Stored {
     spool: Arc<Spool>,
     place: Place,
     length: u64,
+    /// Its file has a second name, outside the spool.
+    handed_over: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -281,6 +284,17 @@ impl Body {
             Place::Memory(_) => None,
             Place::File(path) => Some(path),
         }
+    }
+
+    /// Gives the file of a large body a second name, and tells whether it could. Once: two owners of one file would
+    /// find each other's changes in it. Nobody must read the body after that.
+    #[must_use]
+    pub fn hand_over(&self, name: &Path) -> bool {
+        let Place::File(file) = &self.0.place else {
+            return false;
+        };
+        // Fails where the name is on another file system, or that has no links.
+        !self.0.handed_over.swap(true, Ordering::Relaxed) && std::fs::hard_link(file, name).is_ok()
     }
 
     /// Reads from the first byte. Each reader is independent.

@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use tempfile::{NamedTempFile, TempPath};
 
 /// Writes payloads to local files.
 #[derive(Debug)]
@@ -79,7 +80,8 @@ impl WriteStep {
             return Err(Error::new(ErrorKind::Conflict, message));
         }
         let if_exists = self.if_exists;
-        let stored = tokio::task::spawn_blocking(move || store(&body, &folder, &name, if_exists)).await;
+        let last = work.flow.steps.last().is_some_and(|step| step.id == work.step);
+        let stored = tokio::task::spawn_blocking(move || store(&body, last, &folder, &name, if_exists)).await;
         let written =
             stored.unwrap_or_else(|error| Err(Error::new(ErrorKind::Internal, error.to_string())))?;
         if let Written::Stored(_) = written {
@@ -123,8 +125,9 @@ enum Written {
     Skipped,
 }
 
-/// Writes a whole file or none: under a temporary name, to the disk, and then to its name at once.
-fn store(body: &Body, folder: &Path, name: &str, if_exists: IfExists) -> Result<Written, Error> {
+/// Writes a whole file or none: under a temporary name, to the disk, and then to its name at once. `last`: nobody reads
+/// the body after this.
+fn store(body: &Body, last: bool, folder: &Path, name: &str, if_exists: IfExists) -> Result<Written, Error> {
     let path = folder.join(name);
     fs::create_dir_all(folder).map_err(|error| local_error("make the folder", folder, &error))?;
     if if_exists == IfExists::Skip && path.symlink_metadata().is_ok() {
@@ -139,9 +142,8 @@ fn store(body: &Body, folder: &Path, name: &str, if_exists: IfExists) -> Result<
         // As any program would make a file: the umask decides.
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
-    let mut file = builder.tempfile_in(folder).map_err(|error| failed(&error))?;
-    copy(body, file.as_file_mut()).map_err(|error| failed(&error))?;
-    file.as_file().sync_all().map_err(|error| failed(&error))?;
+    let file = builder.tempfile_in(folder).map_err(|error| failed(&error))?;
+    let file = fill(file, body, last).map_err(|error| failed(&error))?;
     let renamed = match if_exists {
         IfExists::Replace => file.persist(&path),
         IfExists::Skip | IfExists::Fail => file.persist_noclobber(&path),
@@ -159,6 +161,22 @@ fn store(body: &Body, folder: &Path, name: &str, if_exists: IfExists) -> Result<
         .and_then(|folder| folder.sync_all())
         .map_err(|error| failed(&error))?;
     Ok(Written::Stored(body.len()))
+}
+
+/// Gives a file with the bytes of a body, on the disk: the spool's own where nobody needs it there any more and both are
+/// on one file system, else a copy.
+fn fill(mut file: NamedTempFile, body: &Body, last: bool) -> io::Result<TempPath> {
+    let name = file.path().with_extension("whole.part");
+    if last && body.hand_over(&name) {
+        let own = TempPath::try_from_path(name)?;
+        // Bodies in the spool are for nobody else to read.
+        fs::set_permissions(&own, file.as_file().metadata()?.permissions())?;
+        fs::File::open(&own)?.sync_all()?;
+        return Ok(own);
+    }
+    copy(body, file.as_file_mut())?;
+    file.as_file().sync_all()?;
+    Ok(file.into_temp_path())
 }
 
 /// Copies a body. From file to file that is the system's work where it can do it, without a detour through here.
@@ -195,10 +213,10 @@ mod tests {
         );
         let folder = base.path().join("a/b");
         let content = || fs::read_to_string(folder.join("f")).expect("there");
-        let stored = |body, if_exists| store(body, &folder, "f", if_exists).expect("no error");
+        let stored = |body, if_exists| store(body, false, &folder, "f", if_exists).expect("no error");
         assert_eq!(stored(&old, IfExists::Fail), Written::Stored(3));
         assert_eq!(stored(&new, IfExists::Skip), Written::Skipped);
-        let refused = store(&new, &folder, "f", IfExists::Fail).expect_err("it is there");
+        let refused = store(&new, false, &folder, "f", IfExists::Fail).expect_err("it is there");
         assert_eq!(refused.kind, ErrorKind::Conflict);
         assert_eq!(content(), "old");
         assert_eq!(stored(&new, IfExists::Replace), Written::Stored(4));
@@ -214,20 +232,42 @@ mod tests {
         let base = tempfile::tempdir().expect("a folder");
         let spool = Spool::create(base.path(), None).expect("a spool");
         fs::write(base.path().join("plain"), "x").expect("written");
-        store(
-            &spool.store(b"x").expect("stored"),
-            base.path(),
-            "ours",
-            IfExists::Replace,
-        )
-        .expect("stored");
+        let (small, large) = (spool.store(b"x"), spool.store(&vec![7; 1 << 20]));
         let mode = |name: &str| {
             fs::metadata(base.path().join(name))
                 .expect("there")
                 .permissions()
                 .mode()
         };
-        assert_eq!(mode("ours"), mode("plain"));
+        for body in [small.expect("stored"), large.expect("stored")] {
+            for last in [false, true] {
+                store(&body, last, base.path(), "ours", IfExists::Replace).expect("stored");
+                assert_eq!(mode("ours"), mode("plain"));
+            }
+        }
+    }
+
+    /// The last step saves the copy, but never gives the same file out twice, nor while others may read it.
+    #[test]
+    #[cfg(unix)]
+    fn the_last_step_takes_the_file_over() {
+        use std::os::unix::fs::MetadataExt as _;
+        let base = tempfile::tempdir().expect("a folder");
+        let spool = Spool::create(&base.path().join("spool"), None).expect("a spool");
+        let content = vec![7; 1 << 20];
+        let body = spool.store(&content).expect("stored");
+        let in_spool = fs::metadata(body.path().expect("a file")).expect("there").ino();
+        let out = base.path().join("out");
+        for (name, last, same) in [("a", false, false), ("b", true, true), ("c", true, false)] {
+            store(&body, last, &out, name, IfExists::Fail).expect("stored");
+            let file = fs::metadata(out.join(name)).expect("there");
+            assert_eq!(file.ino() == in_spool, same, "{name}");
+        }
+        drop(body);
+        for name in ["a", "b", "c"] {
+            assert!(fs::read(out.join(name)).expect("there") == content, "{name}");
+        }
+        assert_eq!(entries(&out), ["a", "b", "c"]);
     }
 
     #[test]
@@ -237,7 +277,7 @@ mod tests {
         let folder = base.path().join("out");
         fs::create_dir_all(folder.join("f/x")).expect("made");
         let body = spool.store(b"x").expect("stored");
-        let error = store(&body, &folder, "f", IfExists::Replace).expect_err("a folder is there");
+        let error = store(&body, true, &folder, "f", IfExists::Replace).expect_err("a folder is there");
         assert_eq!(error.kind, ErrorKind::Conflict);
         assert_eq!(entries(&folder), ["f"]);
     }
