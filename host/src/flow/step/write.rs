@@ -149,7 +149,7 @@ fn store(body: &Body, last: bool, folder: &Path, name: &str, if_exists: IfExists
         IfExists::Skip | IfExists::Fail => file.persist_noclobber(&path),
     };
     match renamed {
-        Ok(_) => {}
+        Ok(()) => {}
         Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists && if_exists == IfExists::Skip => {
             return Ok(Written::Skipped);
         }
