@@ -261,7 +261,8 @@ impl Session {
             .is_some_and(|protection| std::mem::replace(&mut protection.told_of_open_ends, true));
         if !told {
             let message = format!(
-                "`{}` ends encrypted listings without saying so (no close_notify): they may be cut on their way, and                  files may then be missing in them. The server's operator can mend that.",
+                "`{}` ends encrypted listings without saying so (no close_notify): they may be cut on their way, and \
+                 files may then be missing in them. The server's operator can mend that.",
                 self.server
             );
             (self.host.log)(Level::Warn, &message);
