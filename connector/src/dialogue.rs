@@ -424,3 +424,19 @@ fn a_server_that_wants_encryption_is_understood() {
         assert!(error.message.contains("`tls: explicit`"), "{error}");
     }
 }
+
+#[test]
+fn a_name_that_no_certificate_can_be_for_is_named_whatever_is_trusted() {
+    let roots = r#","tls_trust":{"roots":"-----BEGIN CERTIFICATE-----"}"#;
+    for trust in ["", roots] {
+        let server = Server::start("220 hi", vec![("AUTH", Say("234 go on"))]);
+        let settings = server.settings(&format!(r#","tls":"explicit","tls_server_name":"a b"{trust}"#));
+        let error = Session::open(&settings, QUIET).unwrap_err();
+        assert_eq!(error.kind, Kind::InvalidSettings, "{error}");
+        assert_eq!(
+            error.field.as_deref(),
+            Some("/connection/tls_server_name"),
+            "{trust}"
+        );
+    }
+}

@@ -8,7 +8,7 @@ use std::io;
 use crate::data::Transfer;
 use crate::error::{Error, Kind, Op, is_not_tls};
 use crate::session::Session;
-use crate::settings::{Connection, DataProtection, Tls};
+use crate::settings::{Connection, DataProtection, Tls, Trust};
 use crate::tls::{Context, Info};
 use crate::transport::Host;
 
@@ -38,8 +38,15 @@ impl Protection {
         if settings.tls == Tls::None {
             return Ok(None);
         }
-        let context = (host.tls)(&settings.tls_trust, settings.tls_client_certificate.as_deref())
-            .map_err(|failure| Error::tls_setting(&failure, settings).ending_call())?;
+        let certificate = settings.tls_client_certificate.as_deref();
+        let context = (host.tls)(&settings.tls_trust, certificate).map_err(|failure| {
+            // The host does not say which of the two it is. What is pinned was checked already.
+            let field = match (&settings.tls_trust, certificate) {
+                (Trust::HostDefault | Trust::Pinned(_), Some(_)) => "tls_client_certificate",
+                _ => "tls_trust",
+            };
+            Error::tls_setting(&failure, field).ending_call()
+        })?;
         Ok(Some(Self {
             context,
             server_name: settings.server_name().to_owned(),
@@ -98,7 +105,8 @@ impl Session {
             return Ok(());
         };
         let opened = protection.context.open(&protection.server_name);
-        let session = opened.map_err(|failure| Error::tls_setting(&failure, settings).ending_call())?;
+        let session =
+            opened.map_err(|failure| Error::tls_setting(&failure, "tls_server_name").ending_call())?;
         let stream = self.control.stream();
         self.patience
             .for_a_reply(|| stream.secure(session))
@@ -194,5 +202,41 @@ impl Session {
             self.control.trace.secured(info);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tls::{Failure, Reason};
+
+    /// A host that takes none of these settings.
+    const STRICT: Host = Host {
+        tls: |_, _| {
+            Err(Failure {
+                reason: Reason::Invalid,
+                message: String::new(),
+                certificate: None,
+            })
+        },
+        ..Host::CALM
+    };
+
+    #[test]
+    fn a_setting_that_the_host_does_not_take_is_named() {
+        let pin = format!(r#""tls_trust":{{"pinned":"{}"}}"#, "00".repeat(32));
+        let roots = r#""tls_trust":{"roots":"-----BEGIN CERTIFICATE-----"}"#;
+        let certificate = r#""tls_client_certificate":"c""#;
+        for (more, field) in [
+            (roots.to_owned(), "tls_trust"),
+            (r#""tls_trust":"insecure""#.to_owned(), "tls_trust"),
+            (certificate.to_owned(), "tls_client_certificate"),
+            (format!("{pin},{certificate}"), "tls_client_certificate"),
+        ] {
+            let json = format!(r#"{{"host":"h","tls":"explicit",{more}}}"#);
+            let error = Protection::new(&Connection::parse(&json).unwrap(), STRICT).unwrap_err();
+            assert_eq!(error.field, Some(format!("/connection/{field}")), "{more}");
+            assert!(error.ends_call);
+        }
     }
 }

@@ -3,7 +3,6 @@
 use std::io;
 
 use super::{Error, Kind, Op, printable};
-use crate::settings::{Connection, Trust};
 use crate::tls::{Failure, Reason};
 
 impl Error {
@@ -27,14 +26,8 @@ impl Error {
         }
     }
 
-    /// Settings of TLS that the host cannot or will not do, said before anything connects.
-    pub fn tls_setting(failure: &Failure, settings: &Connection) -> Self {
-        let field = match (&settings.tls_trust, &settings.tls_client_certificate) {
-            (_, Some(_)) if failure.reason == Reason::ClientCertificate => "tls_client_certificate",
-            (Trust::HostDefault, Some(_)) => "tls_client_certificate",
-            (Trust::HostDefault, None) => "tls_server_name",
-            _ => "tls_trust",
-        };
+    /// A setting of TLS that the host cannot or will not do, said before anything is sent.
+    pub fn tls_setting(failure: &Failure, field: &str) -> Self {
         let kind = match failure.reason {
             Reason::Denied => Kind::DeniedByHost,
             Reason::Invalid | Reason::ClientCertificate => Kind::InvalidSettings,
@@ -178,30 +171,15 @@ mod tests {
 
     #[test]
     fn settings_that_cannot_be_are_named() {
-        for (json, reason, field, kind) in [
-            (
-                r#""tls_trust":"insecure""#,
-                Reason::Denied,
-                "tls_trust",
-                Kind::DeniedByHost,
-            ),
-            (
-                r#""tls_client_certificate":"c""#,
-                Reason::Invalid,
-                "tls_client_certificate",
-                Kind::InvalidSettings,
-            ),
-            (
-                r#""tls_server_name":"a b""#,
-                Reason::Invalid,
-                "tls_server_name",
-                Kind::InvalidSettings,
-            ),
+        for (reason, kind) in [
+            (Reason::Denied, Kind::DeniedByHost),
+            (Reason::Invalid, Kind::InvalidSettings),
+            (Reason::ClientCertificate, Kind::InvalidSettings),
+            (Reason::Revoked, Kind::Tls),
         ] {
-            let settings = Connection::parse(&format!(r#"{{"host":"h","tls":"explicit",{json}}}"#)).unwrap();
-            let error = Error::tls_setting(&failure(reason, &[]), &settings);
-            assert_eq!(error.kind, kind, "{json}");
-            assert_eq!(error.field, Some(format!("/connection/{field}")), "{json}");
+            let error = Error::tls_setting(&failure(reason, &[]), "tls_trust");
+            assert_eq!(error.kind, kind, "{reason:?}");
+            assert_eq!(error.field.as_deref(), Some("/connection/tls_trust"));
         }
     }
 }

@@ -25,7 +25,14 @@ pub fn context(_: &Trust, _: Option<&str>) -> Result<Box<dyn Context>, Failure> 
 struct Toys;
 
 impl Context for Toys {
-    fn open(&self, _: &str) -> Result<Box<dyn Session>, Failure> {
+    fn open(&self, name: &str) -> Result<Box<dyn Session>, Failure> {
+        if name.contains(' ') {
+            return Err(Failure {
+                reason: Reason::Invalid,
+                message: "no name".to_owned(),
+                certificate: None,
+            });
+        }
         Ok(Box::new(Toy::default()))
     }
 }
