@@ -261,6 +261,15 @@ fn demanding(version: Version) -> ScriptServer {
         .start()
 }
 
+/// It asked once, and said which setting names a certificate; no password was sent.
+fn assert_certificate_wanted(run: &Run, server: &ScriptServer, version: Version) {
+    let failure = run.assert_failed("tls");
+    let message = failure["message"].as_str().unwrap_or_default();
+    assert!(message.contains("`tls_client_certificate`"), "{version:?}: {run}");
+    assert_eq!(server.count("PASS"), 0, "{version:?}: {run}");
+    assert_eq!(server.connections(), 1, "{version:?}: {run}");
+}
+
 const VERSIONS: [Version; 2] = [Version::V12, Version::V13];
 
 #[test]
@@ -268,11 +277,7 @@ fn a_certificate_of_ours_that_is_wanted_and_missing_is_told() {
     for version in VERSIONS {
         let (server, bench) = (demanding(version), Bench::new());
         let run = pull(&bench, server.settings(), &[]);
-        let failure = run.assert_failed("tls");
-        let message = failure["message"].as_str().unwrap_or_default();
-        assert!(message.contains("`tls_client_certificate`"), "{version:?}: {run}");
-        assert_eq!(server.count("PASS"), 0, "{version:?}: {run}");
-        assert_eq!(server.connections(), 1, "{version:?}: {run}");
+        assert_certificate_wanted(&run, &server, version);
     }
 }
 
@@ -292,11 +297,7 @@ fn a_certificate_of_ours_that_the_server_does_not_know_is_told() {
         let (server, bench) = (demanding(version), Bench::new());
         let flow = with_client_certificate(&bench, server.settings(), &pki::unknown_client());
         let run = bench.run(&flow);
-        let failure = run.assert_failed("tls");
-        let message = failure["message"].as_str().unwrap_or_default();
-        assert!(message.contains("`tls_client_certificate`"), "{version:?}: {run}");
-        assert_eq!(server.count("PASS"), 0, "{version:?}: {run}");
-        assert_eq!(server.connections(), 1, "{version:?}: {run}");
+        assert_certificate_wanted(&run, &server, version);
     }
 }
 

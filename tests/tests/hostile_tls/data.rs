@@ -10,7 +10,7 @@ use flow_tests::script::{Script, Session};
 use flow_tests::steps::assert_nothing_arrived;
 use serde_json::json;
 
-use super::{message, once, pull_from, pull_with, script};
+use super::{fails_once, message, once, pull_from, pull_with, script};
 
 #[test]
 fn a_server_that_will_not_protect_data_is_told_with_the_setting() {
@@ -97,11 +97,8 @@ fn a_file_that_is_cut_without_word_of_its_end_is_not_delivered() {
     let server = script()
         .on("RETR", |session, _| cut_after(session, b"he"))
         .start();
-    let bench = Bench::new();
-    let run = pull_with(&bench, once(&server));
-    let failure = run.assert_failed("data");
-    assert_ne!(failure["message"], "", "{run}");
-    assert_nothing_arrived(&bench, &server);
+    let run = fails_once(&server);
+    assert_ne!(run.assert_failed("data")["message"], "", "{run}");
 
     // With tries, it goes on where it stopped; what has come through TLS is the server's.
     let server = script()
@@ -134,10 +131,7 @@ fn a_file_that_ends_without_word_and_has_no_length_is_not_delivered() {
         .say("NLST", "502 not here")
         .on("RETR", |session, _| cut_after(session, b"hello"))
         .start();
-    let bench = Bench::new();
-    let run = pull_with(&bench, once(&server));
-    let _ = run.assert_failed("data");
-    assert_nothing_arrived(&bench, &server);
+    let _ = fails_once(&server).assert_failed("data");
 }
 
 #[test]
@@ -163,10 +157,7 @@ fn what_follows_the_end_of_tls_is_not_part_of_the_file() {
     let server = script()
         .on("RETR", move |session, _| more(session, b"hel"))
         .start();
-    let bench = Bench::new();
-    let run = pull_with(&bench, once(&server));
-    let _ = run.assert_failed("data");
-    assert_nothing_arrived(&bench, &server);
+    let _ = fails_once(&server).assert_failed("data");
 }
 
 #[test]
@@ -197,12 +188,9 @@ fn a_server_that_misses_the_resumption_is_told() {
             session.say("522 SSL connection failed; session reuse required: see require_ssl_reuse option")
         })
         .start();
-    let bench = Bench::new();
-    let run = pull_with(&bench, once(&server));
-    assert_eq!(run.code, Some(1), "{run}");
+    let run = fails_once(&server);
     assert_eq!(run.failures()[0]["code"], "522", "{run}");
     assert!(message(&run).contains("session"), "{run}");
-    assert_nothing_arrived(&bench, &server);
 }
 
 /// The certificate of the data connection is checked as well, when there is a handshake.

@@ -35,6 +35,15 @@ fn once(server: &ScriptServer) -> Value {
     with(with(server.settings(), "timeout", 2), "max_tries", 1)
 }
 
+/// A single try at the file fails, and brings nothing.
+fn fails_once(server: &ScriptServer) -> Run {
+    let bench = Bench::new();
+    let run = pull_with(&bench, once(server));
+    assert_eq!(run.code, Some(1), "{run}");
+    assert_nothing_arrived(&bench, server);
+    run
+}
+
 fn message(run: &Run) -> &str {
     let failures = run.failures();
     let [failure] = failures.as_slice() else {

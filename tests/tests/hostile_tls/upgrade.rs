@@ -129,5 +129,3 @@ fn a_port_in_clear_is_not_taken_for_an_implicit_one() {
     assert!(message(&run).contains("`tls: explicit`"), "{run}");
     assert_unsigned(&run, &server);
 }
-
-// The handshake.

@@ -27,29 +27,24 @@ macro_rules! on_every_server {
         $(on_every_server! { @line $line $scenarios })*
     };
     (@line Clear $scenarios:tt) => {
-        on_every_server! { @kind embedded Embedded Clear $scenarios }
-        on_every_server! { @kind vsftpd Vsftpd Clear $scenarios }
-        on_every_server! { @kind pure_ftpd PureFtpd Clear $scenarios }
-        on_every_server! { @kind proftpd Proftpd Clear $scenarios }
-        on_every_server! { @kind pyftpdlib Pyftpdlib Clear $scenarios }
+        on_every_server! { @servers Clear $scenarios }
     };
     (@line Explicit $scenarios:tt) => {
         mod explicit {
-            on_every_server! { @kind embedded Embedded Explicit $scenarios }
-            on_every_server! { @kind vsftpd Vsftpd Explicit $scenarios }
-            on_every_server! { @kind pure_ftpd PureFtpd Explicit $scenarios }
-            on_every_server! { @kind proftpd Proftpd Explicit $scenarios }
-            on_every_server! { @kind pyftpdlib Pyftpdlib Explicit $scenarios }
+            on_every_server! { @servers Explicit $scenarios }
         }
     };
     (@line Implicit $scenarios:tt) => {
         mod implicit {
-            on_every_server! { @kind embedded Embedded Implicit $scenarios }
-            on_every_server! { @kind vsftpd Vsftpd Implicit $scenarios }
-            on_every_server! { @kind pure_ftpd PureFtpd Implicit $scenarios }
-            on_every_server! { @kind proftpd Proftpd Implicit $scenarios }
-            on_every_server! { @kind pyftpdlib Pyftpdlib Implicit $scenarios }
+            on_every_server! { @servers Implicit $scenarios }
         }
+    };
+    (@servers $line:ident $scenarios:tt) => {
+        on_every_server! { @kind embedded Embedded $line $scenarios }
+        on_every_server! { @kind vsftpd Vsftpd $line $scenarios }
+        on_every_server! { @kind pure_ftpd PureFtpd $line $scenarios }
+        on_every_server! { @kind proftpd Proftpd $line $scenarios }
+        on_every_server! { @kind pyftpdlib Pyftpdlib $line $scenarios }
     };
     (@kind $name:ident $kind:ident $line:ident { $($module:ident { $($scenario:ident,)* })* }) => {
         mod $name {
