@@ -190,7 +190,13 @@ async fn plan<'a>(
     let mut instance = match live.remove(name).filter(Instance::is_alive) {
         Some(instance) => instance,
         // Without client certificates: `plan` calls no import.
-        None => Instance::start(&configured.connector, RunContext::new("plan", Events::none())).await?,
+        None => {
+            Instance::start(
+                &configured.connector,
+                RunContext::new("plan", name, Events::none()),
+            )
+            .await?
+        }
     };
     let planned = instance.plan(Some(endpoint), call).await;
     live.insert(name, instance);
