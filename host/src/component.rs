@@ -1,5 +1,8 @@
 //! A loaded connector: checked against the contract, its endpoints found by type.
 
+pub mod artefact;
+pub mod capability;
+
 use crate::bindings::ConnectorBaseIndices;
 use crate::contract::{CONTRACT_VERSION, Call, Descriptor, Endpoint, Error, LogLevel, Summary};
 use crate::engine::Runtime;
@@ -14,6 +17,7 @@ use crate::policy::Limits;
 use crate::policy::bounds::Bounds;
 use crate::policy::limits::Span;
 use crate::policy::reach::Reach;
+use capability::Capability;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -128,6 +132,10 @@ impl Connector {
     ) -> Result<Self, LoadError> {
         let imports = names(&component, Side::Imports);
         let exports = names(&component, Side::Exports);
+        // What has no words could not be told to who has to decide whether to trust it.
+        if let Some(import) = imports.iter().find(|import| Capability::of(import).is_none()) {
+            return Err(LoadError::Import(import.clone()));
+        }
         let pre = runtime
             .linker
             .instantiate_pre(&component)

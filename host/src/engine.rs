@@ -2,12 +2,12 @@
 
 mod cache;
 
+use crate::component::artefact::{Artefact, hexadecimal};
 use crate::component::{Connector, LoadError};
 use crate::imports::{self, State};
 use crate::tls::SystemTrust;
 use anyhow::Context as _;
 use cache::Cache;
-use sha2::{Digest as _, Sha256};
 use std::env;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,23 +23,41 @@ const TICK: Duration = Duration::from_millis(10);
 /// How a [`Runtime`] is made.
 #[derive(Debug, Clone, Default)]
 pub struct RuntimeOptions {
-    /// Folder for compiled components, private to this user; none: nothing is cached.
-    pub cache: Option<PathBuf>,
+    /// Where compiled components are kept for the next process; none: every process compiles them anew, which takes
+    /// a second each.
+    pub cache: Option<CacheOptions>,
+}
+
+/// Where compiled components are kept. Both are made when they are not there, and must be this user's alone: what is
+/// in the folder runs as code.
+#[derive(Debug, Clone)]
+pub struct CacheOptions {
+    /// Folder for compiled components. It may be lost or emptied at any time.
+    pub folder: PathBuf,
+    /// File with a secret, outside `folder`: by it this host knows again what it wrote there, and runs nothing else.
+    /// Hosts that share the folder share the file.
+    pub key: PathBuf,
 }
 
 impl RuntimeOptions {
-    /// Compiled components are kept in `FLOWHOST_CACHE`, else in the user's cache folder (XDG base directories);
-    /// where there is neither, nothing is cached.
+    /// Compiled components are kept in `FLOWHOST_CACHE`, else in the user's cache folder, and the key to them in
+    /// `FLOWHOST_CACHE_KEY`, else in the user's state folder (XDG base directories). Where there is no place for
+    /// either, nothing is cached.
     #[must_use]
     pub fn cached() -> Self {
-        let folder = |name| {
+        let path = |name| {
             env::var_os(name)
                 .filter(|value| !value.is_empty())
                 .map(PathBuf::from)
         };
-        let user = || folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")));
-        let cache = folder("FLOWHOST_CACHE").or_else(|| Some(user()?.join("flowhost")));
-        Self { cache }
+        let user = |name, below_home| path(name).or_else(|| Some(path("HOME")?.join(below_home)));
+        let folder =
+            path("FLOWHOST_CACHE").or_else(|| Some(user("XDG_CACHE_HOME", ".cache")?.join("flowhost")));
+        let key = path("FLOWHOST_CACHE_KEY")
+            .or_else(|| Some(user("XDG_STATE_HOME", ".local/state")?.join("flowhost/cache.key")));
+        Self {
+            cache: folder.zip(key).map(|(folder, key)| CacheOptions { folder, key }),
+        }
     }
 }
 
@@ -56,7 +74,7 @@ impl Runtime {
     /// Makes the engine and links everything that connectors may import.
     ///
     /// # Errors
-    /// When the machine cannot run wasm, or others may write to the cache folder.
+    /// When the machine cannot run wasm, others may write to the cache folder, or others may read its key.
     pub fn new(options: RuntimeOptions) -> anyhow::Result<Arc<Self>> {
         let mut config = Config::new();
         config.wasm_component_model(true);
@@ -68,7 +86,7 @@ impl Runtime {
             .map_err(plain)
             .context("cannot link what connectors import")?;
         let cache = match options.cache {
-            Some(folder) => Cache::open(folder, &engine)?,
+            Some(cache) => Cache::open(&cache, &engine)?,
             None => None,
         };
         tick(engine.weak())?;
@@ -86,26 +104,37 @@ impl Runtime {
     /// When the bytes are not a component, or the component does not fit the contract; the error says what is
     /// missing.
     pub async fn load(self: &Arc<Self>, bytes: &[u8]) -> Result<Arc<Connector>, LoadError> {
-        let digest = format!("{:x}", Sha256::digest(bytes));
-        let component = self.compile(bytes, &digest)?;
-        Connector::check(self, component, digest, bytes.len())
+        self.load_artefact(&Artefact::new(bytes)).await
+    }
+
+    /// The same for bytes whose digest is known already, because somebody compared it with a pinned one, say.
+    ///
+    /// # Errors
+    /// As [`Runtime::load`].
+    pub async fn load_artefact(
+        self: &Arc<Self>,
+        artefact: &Artefact<'_>,
+    ) -> Result<Arc<Connector>, LoadError> {
+        let component = self.compile(artefact)?;
+        let digest = hexadecimal(artefact.digest());
+        Connector::check(self, component, digest, artefact.bytes().len())
             .await
             .map(Arc::new)
     }
 
-    fn compile(&self, bytes: &[u8], digest: &str) -> Result<Component, LoadError> {
-        LoadError::unless_component(bytes)?;
+    fn compile(&self, artefact: &Artefact) -> Result<Component, LoadError> {
+        LoadError::unless_component(artefact.bytes())?;
         if let Some(component) = self
             .cache
             .as_ref()
-            .and_then(|cache| cache.get(&self.engine, digest))
+            .and_then(|cache| cache.get(&self.engine, artefact.digest()))
         {
             return Ok(component);
         }
-        let component = Component::from_binary(&self.engine, bytes)
+        let component = Component::from_binary(&self.engine, artefact.bytes())
             .map_err(|error| LoadError::Invalid(format!("{error:#}")))?;
         if let Some(cache) = &self.cache {
-            cache.put(&component, digest);
+            cache.put(&component, artefact.digest());
         }
         Ok(component)
     }

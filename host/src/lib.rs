@@ -31,3 +31,6 @@ pub mod tls;
 
 /// The FTP connector's component, as built with this host.
 pub const FTP_COMPONENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/ftp.wasm"));
+
+/// Its SHA-256.
+const FTP_DIGEST: &[u8; 32] = include_bytes!(concat!(env!("OUT_DIR"), "/ftp.sha256"));

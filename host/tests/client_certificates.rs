@@ -1,6 +1,6 @@
 //! Client certificates of a flow are read when it is loaded, and never shown.
 
-use flowhost::engine::{Runtime, RuntimeOptions};
+use flowhost::engine::{CacheOptions, Runtime, RuntimeOptions};
 use flowhost::flow::{self, Flow, LoadOptions, Problems};
 use std::fs;
 use std::sync::Arc;
@@ -22,8 +22,11 @@ impl Bench {
         let key = key.serialize_pem();
         fs::write(folder.path().join("us.pem"), certificate.pem()).expect("written");
         fs::write(folder.path().join("us.key"), &key).expect("written");
-        let cache = Some(folder.path().join("cache"));
-        let runtime = Runtime::new(RuntimeOptions { cache }).expect("an engine");
+        let cache = CacheOptions {
+            folder: folder.path().join("cache"),
+            key: folder.path().join("cache.key"),
+        };
+        let runtime = Runtime::new(RuntimeOptions { cache: Some(cache) }).expect("an engine");
         Self { folder, key, runtime }
     }
 

@@ -72,6 +72,7 @@ impl Bench {
         let output = Command::new(env!("CARGO_BIN_EXE_flowhost"))
             .current_dir(self.folder.path())
             .env("FLOWHOST_CACHE", self.folder.path().join("cache"))
+            .env("FLOWHOST_CACHE_KEY", self.folder.path().join("cache.key"))
             .env("FLOWHOST_STATE", self.folder.path().join("state"))
             .args(arguments)
             .output()

@@ -150,6 +150,7 @@ impl Bench {
         command
             .current_dir(self.folder.path())
             .env("XDG_CACHE_HOME", cache_folder())
+            .env("XDG_STATE_HOME", cache_folder().with_extension("state"))
             .env("FLOWHOST_STATE", self.path("state"))
             .env("FLOWHOST_POLICY", self.path("policy.yaml"))
             .stdin(Stdio::null());

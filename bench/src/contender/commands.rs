@@ -97,7 +97,8 @@ fn flowhost(command: &mut Command, task: &Task<'_>) -> Result<()> {
     command
         .args(["run", "--allow", "127.0.0.1", "flow.yaml"])
         .env("FLOWHOST_STATE", task.folder.join("state"))
-        .env("FLOWHOST_CACHE", task.folder.join("cache"));
+        .env("FLOWHOST_CACHE", task.folder.join("cache"))
+        .env("FLOWHOST_CACHE_KEY", task.folder.join("cache.key"));
     Ok(())
 }
 

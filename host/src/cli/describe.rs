@@ -2,7 +2,8 @@
 
 use super::{Wrong, output, runtime};
 use flowhost::component::Connector;
-use flowhost::flow::load::component_bytes;
+use flowhost::component::artefact::Artefact;
+use flowhost::component::capability::{Access, CAPABILITIES, Capability};
 use indicatif::HumanBytes;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -18,21 +19,22 @@ pub(super) struct Args {
 }
 
 pub(super) async fn describe(args: Args) -> anyhow::Result<ExitCode> {
-    let bytes = component_bytes(&args.connector, Path::new("")).map_err(|error| Wrong(error.to_string()))?;
+    let artefact =
+        Artefact::find(&args.connector, Path::new("")).map_err(|error| Wrong(error.to_string()))?;
     let connector = runtime()?
-        .load(&bytes)
+        .load_artefact(&artefact)
         .await
         .map_err(|error| Wrong(error.to_string()))?;
     let text = if args.json {
-        as_json(&connector)?.to_string()
+        as_json(&args.connector, &connector)?.to_string()
     } else {
-        as_text(&connector)?
+        as_text(&args.connector, &connector)?
     };
     output::line(text.trim_end());
     Ok(ExitCode::SUCCESS)
 }
 
-fn as_json(connector: &Connector) -> anyhow::Result<Value> {
+fn as_json(path: &str, connector: &Connector) -> anyhow::Result<Value> {
     let descriptor = &connector.descriptor;
     let schema = |text: &str| serde_json::from_str::<Value>(text);
     let endpoints = descriptor.endpoints.iter().map(|endpoint| {
@@ -41,17 +43,27 @@ fn as_json(connector: &Connector) -> anyhow::Result<Value> {
             "options_schema": schema(&endpoint.options_schema)?,
         }))
     });
+    let imports = connector.imports.iter().map(|interface| {
+        let capability = Capability::of(interface);
+        json!({
+            "interface": interface,
+            "access": capability.map(|capability| capability.access),
+            "topic": capability.map(|capability| capability.topic),
+            "meaning": capability.map(|capability| capability.meaning),
+        })
+    });
     Ok(json!({
         "id": descriptor.id, "version": descriptor.version, "title": descriptor.title,
         "description": descriptor.description,
         "connection_schema": schema(&descriptor.connection_schema)?,
         "endpoints": endpoints.collect::<anyhow::Result<Vec<_>>>()?,
         "digest": format!("sha256:{}", connector.digest), "size": connector.size,
-        "imports": connector.imports, "exports": connector.exports,
+        "pin": {"path": path, "sha256": connector.digest},
+        "imports": imports.collect::<Vec<_>>(), "exports": connector.exports,
     }))
 }
 
-fn as_text(connector: &Connector) -> anyhow::Result<String> {
+fn as_text(path: &str, connector: &Connector) -> anyhow::Result<String> {
     let descriptor = &connector.descriptor;
     let mut page = Page::default();
     page.line(
@@ -70,26 +82,15 @@ fn as_text(connector: &Connector) -> anyhow::Result<String> {
         page.paragraph(2, &endpoint.description);
         page.members(2, &serde_json::from_str(&endpoint.options_schema)?, MAX_DEPTH);
     }
-    page.section("Component");
-    page.line(
-        2,
-        &format!(
-            "sha256:{}, {}",
-            connector.digest,
-            HumanBytes(connector.size as u64)
-        ),
-    );
-    for (title, names) in [("imports", &connector.imports), ("exports", &connector.exports)] {
-        page.line(2, &format!("{title}:"));
-        for name in names {
-            page.line(4, name);
-        }
-    }
+    page.component(path, connector);
+    page.capabilities(&connector.imports);
     Ok(page.0)
 }
 
 /// Schemas nest little; a deeper one is cut rather than followed in circles.
 const MAX_DEPTH: usize = 8;
+/// Columns before what a topic means.
+const TOPIC: usize = 13;
 /// Columns of a line of prose.
 const WIDTH: usize = 100;
 
@@ -122,6 +123,62 @@ impl Page {
         if !line.is_empty() {
             self.line(indent, &line);
         }
+    }
+
+    /// The bytes, how to pin them, and what they export.
+    fn component(&mut self, path: &str, connector: &Connector) {
+        self.section("Component");
+        let size = HumanBytes(connector.size as u64);
+        self.line(2, &format!("sha256:{}, {size}", connector.digest));
+        self.line(2, "exports:");
+        for name in &connector.exports {
+            self.line(4, name);
+        }
+        self.line(
+            2,
+            "to run these bytes and no others, write in the flow file, with the path as seen from there:",
+        );
+        self.line(4, "connector:");
+        self.line(6, &format!("path: {}", yaml(path)));
+        self.line(6, &format!("sha256: \"{}\"", connector.digest));
+    }
+
+    /// What the imports let it do, by how the host answers.
+    fn capabilities(&mut self, imports: &[String]) {
+        self.section("What it may do");
+        for (access, title) in [
+            (Access::Granted, "granted, within the policy and the limits:"),
+            (Access::Denied, "always denied, whatever the policy says:"),
+            (Access::Harmless, "harmless:"),
+        ] {
+            let mut title = Some(title);
+            for capability in CAPABILITIES
+                .iter()
+                .filter(|capability| capability.access == access)
+            {
+                let names: Vec<&str> = imports
+                    .iter()
+                    .filter(|import| Capability::of(import) == Some(capability))
+                    .map(String::as_str)
+                    .collect();
+                if names.is_empty() {
+                    continue;
+                }
+                if let Some(title) = title.take() {
+                    self.line(2, title);
+                }
+                self.topic(capability.topic, capability.meaning);
+                self.paragraph(4 + TOPIC, &format!("({})", names.join(", ")));
+            }
+        }
+    }
+
+    /// A word with its meaning beside it.
+    fn topic(&mut self, topic: &str, meaning: &str) {
+        let mut meaning_alone = Self::default();
+        meaning_alone.paragraph(4 + TOPIC, meaning);
+        let rest = meaning_alone.0.get(4 + TOPIC..).unwrap_or_default();
+        self.line(4, &format!("{topic:TOPIC$}{}", rest.trim_end()));
     }
 
     /// The members of an object: name, kind, default, description; nested ones below.
@@ -216,6 +273,18 @@ fn kind(schema: &Value, root: &Value) -> String {
 
 fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// A text as YAML takes it.
+fn yaml(text: &str) -> String {
+    let harmless = |character: char| character.is_ascii_alphanumeric() || "./_-".contains(character);
+    if text.chars().all(harmless)
+        && text.starts_with(|first: char| first.is_ascii_alphabetic() || "./".contains(first))
+    {
+        text.to_owned()
+    } else {
+        Value::from(text).to_string()
+    }
 }
 
 #[cfg(test)]

@@ -29,10 +29,11 @@ Exit codes:
   130  ended at once by a second Ctrl-C
 
 Environment:
-  FLOWHOST_STATE   folder for what a run keeps on disk, where --state is not given
-  FLOWHOST_POLICY  the policy file, where --policy is not given
-  FLOWHOST_CACHE   folder for compiled connectors (default: flowhost in the user's cache folder)
-  FLOWHOST_LOG     the host's own log, for example `debug`";
+  FLOWHOST_STATE      folder for what a run keeps on disk, where --state is not given
+  FLOWHOST_POLICY     the policy file, where --policy is not given
+  FLOWHOST_CACHE      folder for compiled connectors (default: flowhost in the user's cache folder)
+  FLOWHOST_CACHE_KEY  file with the secret that protects them (default: flowhost/cache.key in the user's state folder)
+  FLOWHOST_LOG        the host's own log, for example `debug`";
 
 /// Runs flows that move documents between systems through sandboxed connectors.
 #[derive(Debug, Parser)]

@@ -33,14 +33,55 @@ pub struct FlowFile {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InstanceFile {
-    /// The name of a connector built into the host, or the path of a `.wasm` file.
-    #[schemars(length(min = 1))]
-    pub connector: String,
+    /// What is loaded.
+    pub connector: ConnectorFile,
     /// The connector's connection settings.
     pub settings: Option<BTreeMap<String, Value>>,
     /// Certificates by which the connector may say who it is, under the names that its settings use.
     #[serde(default)]
     pub client_certificates: BTreeMap<String, ClientCertificateFile>,
+}
+
+/// Which component is loaded: any under this name or path, or only these bytes.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum ConnectorFile {
+    /// The name of a connector built into the host, or the path of a `.wasm` file.
+    Any(#[schemars(length(min = 1), extend("examples" = ["ftp"]))] String),
+    /// The same, and what its bytes must be.
+    Pinned(PinnedFile),
+}
+
+impl ConnectorFile {
+    /// The name or path.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        match self {
+            Self::Any(path) => path,
+            Self::Pinned(pinned) => &pinned.path,
+        }
+    }
+
+    /// The digest that is pinned, as it is written.
+    #[must_use]
+    pub fn sha256(&self) -> Option<&str> {
+        match self {
+            Self::Any(_) => None,
+            Self::Pinned(pinned) => Some(&pinned.sha256),
+        }
+    }
+}
+
+/// A connector whose bytes are pinned.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PinnedFile {
+    /// The name of a connector built into the host, or the path of a `.wasm` file.
+    #[schemars(length(min = 1), extend("examples" = ["ftp"]))]
+    pub path: String,
+    /// The SHA-256 of its bytes, in hexadecimal digits.
+    #[schemars(length(min = 1))]
+    pub sha256: String,
 }
 
 /// A certificate with its private key. The host reads both; the connector never sees either.

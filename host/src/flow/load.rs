@@ -3,8 +3,6 @@
 mod actions;
 mod instances;
 
-pub use instances::{ConnectorError, component_bytes};
-
 use super::document::Document;
 use super::file::{FlowFile, StepFile, schema};
 use super::problem::{self, Problem, Problems};

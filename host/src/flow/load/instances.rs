@@ -1,14 +1,13 @@
 //! The instances of a flow: their connectors, settings and secrets, and what they plan.
 
 use super::{Instances, Loader};
-use crate::FTP_COMPONENT;
 use crate::component::Connector;
+use crate::component::artefact::Artefact;
 use crate::contract::Call;
 use crate::event::Events;
 use crate::failure::Failure;
 use crate::flow::document::child;
-use crate::flow::file::{FlowFile, InstanceFile};
-use crate::flow::problem;
+use crate::flow::file::{ConnectorFile, FlowFile, InstanceFile};
 use crate::flow::schema::Schema;
 use crate::flow::secret::{self, Part};
 use crate::flow::step::Action;
@@ -16,39 +15,31 @@ use crate::flow::template;
 use crate::flow::{Configured, Step};
 use crate::instance::{Instance, RunContext};
 use crate::policy::grantable;
-use crate::tls::{Identities, Identity};
+use crate::tls::{Identities, Identity, fingerprint_text, parse_fingerprint};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
-/// Connectors that the host knows by name.
-const BUILT_IN: [(&str, &[u8]); 1] = [("ftp", FTP_COMPONENT)];
+/// What was read and loaded, by name or path: instances often share a connector.
+#[derive(Default)]
+struct Loaded<'a> {
+    artefacts: BTreeMap<&'a str, Artefact<'static>>,
+    connectors: BTreeMap<&'a str, Arc<Connector>>,
+}
 
 impl Loader {
     pub(super) async fn instances(&mut self, flow: &FlowFile) -> Instances {
         let mut instances = BTreeMap::new();
-        // Instances often share a connector, and loading one may mean compiling it.
-        let mut loaded = BTreeMap::new();
+        let mut loaded = Loaded::default();
         for (name, file) in &flow.instances {
             let base = child("/instances", name);
             let identities = self.identities(&child(&base, "client_certificates"), file);
-            let named = file.connector.as_str();
-            let connector = match loaded.get(named) {
-                Some(connector) => Ok(Arc::clone(connector)),
-                None => self.connector(named).await,
+            let Some(connector) = self.connector(&base, &file.connector, &mut loaded).await else {
+                instances.insert(name.clone(), None);
+                continue;
             };
-            let connector: Arc<Connector> = match connector {
-                Ok(connector) => connector,
-                Err(message) => {
-                    self.problem(&format!("{base}/connector"), message);
-                    instances.insert(name.clone(), None);
-                    continue;
-                }
-            };
-            loaded.insert(named, Arc::clone(&connector));
             let connection = self.settings(&format!("{base}/settings"), file, &connector);
             let configured = connection
                 .zip(identities)
@@ -79,9 +70,48 @@ impl Loader {
         (self.problems.len() == before).then_some(identities)
     }
 
-    async fn connector(&self, name: &str) -> Result<Arc<Connector>, String> {
-        let bytes = component_bytes(name, &self.folder).map_err(|error| error.to_string())?;
-        self.runtime.load(&bytes).await.map_err(|error| error.to_string())
+    /// Loads the connector of an instance; none when there are problems. What is not the pinned one is not even
+    /// compiled.
+    async fn connector<'a>(
+        &mut self,
+        base: &str,
+        file: &'a ConnectorFile,
+        loaded: &mut Loaded<'a>,
+    ) -> Option<Arc<Connector>> {
+        let named = file.path();
+        let place = format!(
+            "{base}/connector{}",
+            if file.sha256().is_some() { "/path" } else { "" }
+        );
+        let artefact = match loaded.artefacts.entry(named) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => match Artefact::find(named, &self.folder) {
+                Ok(artefact) => entry.insert(artefact),
+                Err(error) => {
+                    self.problem(&place, error.to_string());
+                    return None;
+                }
+            },
+        };
+        if let Some(pin) = file.sha256()
+            && let Err(message) = compare(named, artefact, pin)
+        {
+            self.problem(&format!("{base}/connector/sha256"), message);
+            return None;
+        }
+        if let Some(connector) = loaded.connectors.get(named) {
+            return Some(Arc::clone(connector));
+        }
+        match self.runtime.load_artefact(artefact).await {
+            Ok(connector) => {
+                loaded.connectors.insert(named, Arc::clone(&connector));
+                Some(connector)
+            }
+            Err(error) => {
+                self.problem(&place, error.to_string());
+                None
+            }
+        }
     }
 
     /// Fills in the secrets and checks the settings; none when there are problems.
@@ -179,6 +209,27 @@ impl Loader {
     }
 }
 
+/// Whether these are the pinned bytes; if not, what is wrong.
+fn compare(named: &str, artefact: &Artefact, pin: &str) -> Result<(), String> {
+    let Some(pinned) = parse_fingerprint(pin) else {
+        return Err(
+            "must be a SHA-256: 64 hexadecimal digits, also with colons between them or `sha256:` before them; \
+             `flowhost describe` shows a connector's"
+                .to_owned(),
+        );
+    };
+    if *artefact.digest() == pinned {
+        return Ok(());
+    }
+    Err(format!(
+        "the connector `{named}` is not the pinned one: its digest is {}, and {} is pinned. If it was replaced on \
+         purpose, look at what it is with `flowhost describe` and pin the new digest; if not, do not run it, and get \
+         the pinned one again",
+        fingerprint_text(artefact.digest()),
+        fingerprint_text(&pinned)
+    ))
+}
+
 /// Asks the instance's connector, which is started once for all steps that use it.
 async fn plan<'a>(
     live: &mut BTreeMap<&'a str, Instance>,
@@ -217,50 +268,4 @@ fn plan_pointer(failure: &Failure, instance: &str, step: usize) -> String {
         Some(rest) => format!("/steps/{step}/options{rest}"),
         None => format!("/steps/{step}"),
     }
-}
-
-/// No connector under a name or path.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectorError {
-    /// Neither a built-in name nor a path.
-    #[error(
-        "`{name}` is not a connector that the host knows by name{hint}. Any other is given as the path of its `.wasm` file"
-    )]
-    Unknown {
-        /// The name.
-        name: String,
-        /// What there is.
-        hint: String,
-    },
-    /// The file cannot be read.
-    #[error("the connector {path} cannot be read: {reason}")]
-    File {
-        /// The file.
-        path: String,
-        /// The system's reason.
-        reason: String,
-    },
-}
-
-/// The bytes of a connector: a built-in one by its name, or a `.wasm` file, relative to `folder`.
-///
-/// # Errors
-/// When there is none.
-pub fn component_bytes(name: &str, folder: &Path) -> Result<Vec<u8>, ConnectorError> {
-    if let Some((_, bytes)) = BUILT_IN.iter().find(|(built_in, _)| *built_in == name) {
-        return Ok(bytes.to_vec());
-    }
-    let is_path = name.contains(['/', '\\']) || Path::new(name).extension().is_some();
-    if !is_path {
-        let hint = problem::hint(name, BUILT_IN.iter().map(|(name, _)| *name));
-        return Err(ConnectorError::Unknown {
-            name: name.to_owned(),
-            hint,
-        });
-    }
-    let path = folder.join(name);
-    fs::read(&path).map_err(|error| ConnectorError::File {
-        path: path.display().to_string(),
-        reason: error.to_string(),
-    })
 }
