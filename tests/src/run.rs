@@ -41,8 +41,15 @@ pub fn flowhost() -> &'static Path {
     })
 }
 
-/// Compiled components are kept beside the tests, and not in the home folder of who runs them.
-fn cache_folder() -> PathBuf {
+/// Compiled components are kept beside the tests, and not in the home folder of who runs them: the folder for
+/// those that use the library.
+#[must_use]
+pub fn cache_folder() -> PathBuf {
+    user_cache().join("flowhost")
+}
+
+/// The same for the program.
+fn user_cache() -> PathBuf {
     flowhost().with_file_name("flow-tests-cache")
 }
 
@@ -145,7 +152,7 @@ impl Bench {
         let mut command = Command::new(flowhost());
         command
             .current_dir(self.folder.path())
-            .env("XDG_CACHE_HOME", cache_folder())
+            .env("XDG_CACHE_HOME", user_cache())
             .env("FLOWHOST_STATE", self.path("state"))
             .stdin(Stdio::null());
         command
