@@ -31,8 +31,8 @@ const TIMEOUT: u64 = 2;
 /// When a run must be over that began last, on a busy machine.
 const SOON: Duration = Duration::from_secs(20);
 
-/// The most resident memory of the process: runs, servers, everything.
-const MOST_KIB: u64 = 1024 * 1024;
+/// The most resident memory of the process, half a MiB a run: runs, servers, everything.
+const MOST_KIB: u64 = 512 * 1024;
 
 /// What a server has said when it begins to drip, by the word that it does not come to the end of.
 const FATES: [&str; 4] = ["CONNECT", "PASS", "PWD", "EPSV"];

@@ -38,12 +38,21 @@ fn assert_given_up(run: &Run, what: &str) {
 }
 
 /// Where the server begins to drip, and how.
-fn dripping() -> [(&'static str, Script); 6] {
+fn dripping() -> [(&'static str, Script); 7] {
     let honest = || Script::new().file("outbound/a.txt", "hello");
     [
         (
             "the greeting",
             honest().on("CONNECT", |session, _| session.drip(b"220 soon ")),
+        ),
+        (
+            "a TLS handshake",
+            honest().on("AUTH", |session, _| {
+                session.say("234 go on")?;
+                // What comes before the client's first record is from before the handshake.
+                session.socket().peek(&mut [0])?;
+                session.drip(b"\x16\x03\x03\x3f")
+            }),
         ),
         (
             "the lines of a reply",
@@ -83,7 +92,8 @@ fn what_is_short_has_its_time_and_no_more() {
             scope.spawn(move || {
                 let (server, bench) = (script.start(), Bench::new());
                 let options = json!({ "root": "outbound", "path": ".*" });
-                let run = pull(&bench, settings(&server), options);
+                let tls = if what.contains("TLS") { "explicit" } else { "none" };
+                let run = pull(&bench, with(settings(&server), "tls", tls), options);
                 assert_given_up(&run, what);
                 assert_nothing_arrived(&bench, &server);
             });
