@@ -5,12 +5,22 @@
 //! plain text, so that one can write them by hand: `seeds/` has some a target, `words/` what libFuzzer may insert.
 
 mod command;
+mod flow;
+mod json;
 mod listing;
+mod records;
 mod reply;
 mod template;
 
+use std::sync::LazyLock;
+
+use tokio::runtime::{Builder, Runtime};
+
 pub use command::command;
+pub use flow::flow;
+pub use json::json;
 pub use listing::listing;
+pub use records::records;
 pub use reply::{endless_reply, reply};
 pub use template::template;
 
@@ -18,11 +28,14 @@ pub use template::template;
 pub type Target = fn(&[u8]);
 
 /// All targets, by the name of their folder of seeds.
-pub const TARGETS: [(&str, Target); 4] = [
+pub const TARGETS: [(&str, Target); 7] = [
     ("listing", listing),
     ("reply", reply),
     ("command", command),
     ("template", template),
+    ("flow", flow),
+    ("json", json),
+    ("records", records),
 ];
 
 /// Panics unless `name` is one segment of a path that can be sent.
@@ -47,3 +60,12 @@ fn assert_message(message: &str) {
 
 /// Characters of an error message: a few sentences, and what was wrong quoted twice.
 const LONGEST_MESSAGE: usize = 1500;
+
+/// What runs the host's asynchronous functions.
+fn current_thread() -> &'static Runtime {
+    static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+        let mut builder = Builder::new_current_thread();
+        builder.enable_all().build().expect("a runtime")
+    });
+    &RUNTIME
+}
