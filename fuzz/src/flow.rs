@@ -9,7 +9,7 @@ use flowhost::flow::load::load_text;
 use flowhost::flow::{LoadOptions, Problem, template};
 use serde_json::Value;
 
-use crate::{assert_message, current_thread};
+use crate::{assert_problem, current_thread};
 
 /// The name of the file that the text is said to be from. Its folder is not there.
 const FILE: &str = "/nowhere/flow.yaml";
@@ -31,7 +31,7 @@ pub fn flow(data: &[u8]) {
     };
     let document = match Document::parse(FILE, text) {
         Ok(document) => document,
-        Err(problem) => return sound(&problem, text),
+        Err(problem) => return assert_problem(&problem, text),
     };
     assert!(nodes(&document.value) <= MOST_NODES, "it grows");
     for (pointer, _) in template::texts(&document.value) {
@@ -58,27 +58,9 @@ pub fn flow(data: &[u8]) {
     };
     let found: Vec<Problem> = problems();
     for problem in &found {
-        sound(problem, text);
+        assert_problem(problem, text);
     }
     assert_eq!(found, problems(), "the second time differs");
-}
-
-/// The problem has its place within the text, and can be shown.
-fn sound(problem: &Problem, text: &str) {
-    assert_message(&problem.to_string());
-    let Some(place) = problem.place else {
-        assert_eq!(problem.field, "", "{problem} is somewhere");
-        return;
-    };
-    // The end of the file is a place, too: behind the last character, or on the line after it.
-    let lines: Vec<&str> = text.split(['\n', '\r']).collect();
-    assert!((1..=lines.len() + 1).contains(&place.line), "{problem}");
-    let longest = lines
-        .iter()
-        .map(|line| line.chars().count())
-        .max()
-        .unwrap_or_default();
-    assert!((1..=longest + 1).contains(&place.column), "{problem}");
 }
 
 fn nodes(value: &Value) -> usize {

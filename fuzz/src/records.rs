@@ -142,11 +142,14 @@ fn forge(script: &[u8], forger: &mut Forger) -> Sent {
         };
         let mut record = forger.record(kind, &content);
         if *operation == b'x' {
-            let place = record.len()
-                - 1
-                - content
-                    .first()
-                    .map_or(0, |byte| usize::from(*byte) % record.len());
+            let from_end = content
+                .first()
+                .map_or(0, |byte| usize::from(*byte) % record.len());
+            // The minor version is to be ignored (RFC 8446, section 5.1).
+            let place = match record.len() - 1 - from_end {
+                2 => 0,
+                place => place,
+            };
             record[place] ^= 1;
             believed = false;
         }

@@ -53,6 +53,11 @@ fn records() {
 }
 
 #[test]
+fn policy() {
+    smoke("policy");
+}
+
+#[test]
 fn replies_without_an_end() {
     for seed in seeds("reply") {
         run(endless_reply, &seed);

@@ -13,6 +13,7 @@ use flow_tests::tree::sha256;
 use flowhost::engine::{Runtime, RuntimeOptions};
 use flowhost::event::{Event, Events};
 use flowhost::flow::{Flow, LoadOptions, RunOptions, load, run};
+use flowhost::policy::Policy;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
@@ -157,6 +158,7 @@ async fn run_once(flow: Arc<Flow>, state: std::path::PathBuf) -> Ended {
                     .push((kind.clone(), message.clone()));
             }
         }),
+        policy: Policy::default().allow("127.0.0.1").expect("an address"),
         ..RunOptions::new(state)
     };
     let began = Instant::now();
