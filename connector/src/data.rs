@@ -206,7 +206,13 @@ impl Session {
         let mut count = 0_u64;
         let mut line_was_whole = true;
         loop {
-            let kept = match next_line(&mut reader, &mut line) {
+            // Each line is as short as a reply and may take as long; folders may have as many as they like.
+            let next = if reader.buffer().contains(&b'\n') {
+                next_line(&mut reader, &mut line)
+            } else {
+                self.patience.for_a_reply(|| next_line(&mut reader, &mut line))
+            };
+            let kept = match next {
                 Ok(Next::End) => break,
                 Ok(Next::Line { whole }) => {
                     line_was_whole = whole;

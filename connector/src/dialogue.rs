@@ -136,6 +136,29 @@ fn noops_beside_a_transfer_do_not_disturb_it() {
     assert_once(&commands, |line| line == "NOOP");
 }
 
+/// A folder may come as slowly as it likes, but not a line of it: nobody has a name of so many seconds.
+#[test]
+fn a_listing_may_drip_by_lines_and_not_by_bytes() {
+    let line: &[u8] = b"-rw-r--r-- 1 a a 5 Jul 04 2026 a.txt\r\n";
+    let lines: &'static [&'static [u8]] = Box::leak(vec![line; 6].into_boxed_slice());
+    let bytes: &'static [&'static [u8]] = &[b"-", b"r", b"w", b"-", b"r", b"-", b"-", b"r"];
+    for (pieces, whole) in [(lines, true), (bytes, false)] {
+        let server = Server::start("220 hi", vec![("LIST", Send("150 ok", pieces, "226 done"))]);
+        let mut session = Session::open(&server.settings(""), QUIET).unwrap();
+        // The pieces come every 700 ms.
+        session.patience.clean_up_within(Duration::from_millis(800));
+        match list(&mut session) {
+            Ok(names) => assert!(whole, "{names:?}"),
+            Err(error) => {
+                assert!(!whole && error.kind == Kind::Timeout, "{error}");
+                assert!(error.message.contains("bytes in 3 s"), "{error}");
+                assert!(error.message.contains("`timeout`"), "{error}");
+                assert_eq!((error.retry, error.session_lost), (Retry::Backoff, true));
+            }
+        }
+    }
+}
+
 #[test]
 fn an_account_is_given_where_it_is_asked_for() {
     let script = || vec![("PASS", Say("332 account")), ("ACCT a", Say("230 in"))];

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::io;
 
 use crate::encoding::{Unencodable, carried};
-use crate::transport::Stop;
+use crate::transport::{REPLY_TIMES, Stop};
 
 use table::{classify, hint};
 
@@ -308,6 +308,14 @@ impl Error {
             Some(Stop::TimedOut(limit)) => {
                 let seconds = limit.as_secs_f64();
                 return lost(Kind::Timeout, format!("{what}: no answer within {seconds:.0} s.")).retryable();
+            }
+            Some(Stop::Unfinished { heard, within }) => {
+                let seconds = within.as_secs_f64();
+                let message = format!(
+                    "{what}: the server sent {heard} bytes in {seconds:.0} s and came to no end; a reply, a handshake \
+                     and a line of a listing must be whole within {REPLY_TIMES} times the setting `timeout`."
+                );
+                return lost(Kind::Timeout, message).retryable();
             }
             Some(Stop::CallOver) => {
                 return lost(

@@ -69,6 +69,14 @@ pub enum Stop {
     /// Nothing happened for this long.
     #[error("no answer within {0:?}")]
     TimedOut(Duration),
+    /// Something came, again and again, and no end of it.
+    #[error("{heard} bytes within {within:?}, and no end")]
+    Unfinished {
+        /// Bytes that came of the reply, the handshake or the line.
+        heard: u64,
+        /// How long it might have taken.
+        within: Duration,
+    },
     /// The host's deadline for the call has passed.
     #[error("the call's time is up")]
     CallOver,
@@ -82,7 +90,7 @@ impl From<Stop> for io::Error {
         let kind = match stop {
             // Not `Interrupted`: the standard library would try again for ever.
             Stop::Cancelled => io::ErrorKind::Other,
-            Stop::TimedOut(_) | Stop::CallOver => io::ErrorKind::TimedOut,
+            Stop::TimedOut(_) | Stop::Unfinished { .. } | Stop::CallOver => io::ErrorKind::TimedOut,
             Stop::Unresolved(_) => io::ErrorKind::NotFound,
         };
         Self::new(kind, stop)
@@ -102,15 +110,18 @@ pub struct Patience {
     epoch: Instant,
     /// When the reply that is being read must be whole, in milliseconds; [`NEVER`] when none is.
     reply_by: AtomicU64,
+    /// How many bytes of it have come.
+    heard: AtomicU64,
     pulse: OnceLock<Pulse>,
 }
 
 /// A time that does not come.
 const NEVER: u64 = u64::MAX;
 
-/// A whole reply may take this many times as long as a sign of life: a server that sends a byte now and then
-/// would otherwise keep us for ever.
-const REPLY_TIMES: u64 = 4;
+/// A whole reply, handshake or line of a listing may take this many times as long as a sign of life: a server that
+/// sends a byte now and then would otherwise keep us for ever. The body of a file may take as long as it likes, like
+/// with other clients: who wants an end to that gives the step one.
+pub const REPLY_TIMES: u64 = 4;
 
 /// NOOPs on the control connection beside a transfer. They are sent from within the waits for data, since a
 /// transfer may stand still for long, and their replies are read when the transfer is over.
@@ -134,6 +145,7 @@ impl Patience {
             given_up: AtomicBool::new(false),
             epoch: Instant::now(),
             reply_by: AtomicU64::new(NEVER),
+            heard: AtomicU64::new(0),
             pulse: OnceLock::new(),
         })
     }
@@ -162,14 +174,20 @@ impl Patience {
         done
     }
 
-    /// Reads one reply, which must be whole in time.
+    /// Reads one reply, or what is as short as one, which must be whole in time.
     pub fn for_a_reply<T>(&self, read: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        self.heard.store(0, Ordering::Relaxed);
         let length = self.idle_ms.load(Ordering::Relaxed).saturating_mul(REPLY_TIMES);
         self.reply_by
             .store(self.now().saturating_add(length), Ordering::Relaxed);
         let reply = read();
         self.reply_by.store(NEVER, Ordering::Relaxed);
         reply
+    }
+
+    /// So many bytes have come.
+    pub fn hear(&self, bytes: usize) {
+        self.heard.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
     /// From now on NOOPs are sent on the control connection while something is on its way and nothing else was
@@ -258,8 +276,12 @@ impl Patience {
         if self.now() < self.reply_by.load(Ordering::Relaxed) {
             return Ok(());
         }
-        let whole = self.idle_ms.load(Ordering::Relaxed).saturating_mul(REPLY_TIMES);
-        Err(Stop::TimedOut(Duration::from_millis(whole)).into())
+        let within = self.idle_ms.load(Ordering::Relaxed).saturating_mul(REPLY_TIMES);
+        Err(Stop::Unfinished {
+            heard: self.heard.load(Ordering::Relaxed),
+            within: Duration::from_millis(within),
+        }
+        .into())
     }
 }
 

@@ -11,7 +11,7 @@ use rustix::event::PollFlags;
 use rustix::io::Errno;
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 
-pub use crate::patience::{Host, Level, Patience, Stop, pause};
+pub use crate::patience::{Host, Level, Patience, REPLY_TIMES, Stop, pause};
 use crate::tls::secured::Secured;
 use crate::tls::{Info, Session};
 
@@ -194,10 +194,15 @@ impl Stream {
     }
 
     /// Waits for the peer of this connection to connect to `listener`. Whoever else gets there first is
-    /// sent away: a data connection belongs to the server that we have signed in to.
+    /// sent away, and is no sign of life: a data connection belongs to the server that we have signed in to.
     pub fn accept(&self, listener: &TcpListener) -> io::Result<Self> {
         let server = self.peer()?.ip().to_canonical();
+        let (start, idle) = (Instant::now(), self.patience.idle());
         loop {
+            self.patience.check()?;
+            if start.elapsed() > idle {
+                return Err(Stop::TimedOut(idle).into());
+            }
             match listener.accept() {
                 Ok((socket, from)) if from.ip().to_canonical() == server => {
                     return Self::over(socket, &self.patience);
@@ -246,7 +251,11 @@ impl Read for Patient<'_> {
                     self.patience.wait(self.socket, PollFlags::IN)?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                done => return done,
+                Ok(count) => {
+                    self.patience.hear(count);
+                    return Ok(count);
+                }
+                failed => return failed,
             }
         }
     }
@@ -370,6 +379,33 @@ mod tests {
         );
     }
 
+    /// Strangers who come again and again do not make the server's time longer.
+    #[test]
+    fn strangers_are_no_sign_of_life() {
+        let idle = Duration::from_millis(300);
+        let (control, _peer) = silence(CALM, idle);
+        let listener = control.listen(0).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (over, done) = std::sync::mpsc::channel::<()>();
+        let strangers = std::thread::spawn(move || {
+            let from: SocketAddr = "127.0.0.2:0".parse().unwrap();
+            while done.recv_timeout(Duration::from_millis(20))
+                == Err(std::sync::mpsc::RecvTimeoutError::Timeout)
+            {
+                let stranger = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+                let _ = stranger
+                    .bind(&from.into())
+                    .and_then(|()| stranger.connect(&address.into()));
+            }
+        });
+        let start = Instant::now();
+        let stopped = stop(control.accept(&listener).map(|_| 0));
+        assert!(matches!(stopped, Stop::TimedOut(limit) if limit == idle));
+        assert!(start.elapsed() < idle * 10);
+        drop(over);
+        strangers.join().unwrap();
+    }
+
     #[test]
     fn addresses_need_no_name_lookup() {
         for (host, address) in [
@@ -424,7 +460,11 @@ mod tests {
         });
         let start = Instant::now();
         let read = patience.for_a_reply(|| stream.read_to_end(&mut Vec::new()));
-        assert!(matches!(stop(read), Stop::TimedOut(limit) if limit == idle * 4));
+        let Stop::Unfinished { heard, within } = stop(read) else {
+            panic!("it is not the silence that ended it")
+        };
+        assert_eq!(within, idle * 4);
+        assert!((2..=16).contains(&heard), "{heard}");
         assert!(start.elapsed() >= idle * 4);
         drop(over);
         dripping.join().unwrap();

@@ -5,12 +5,25 @@
 //! plain text, so that one can write them by hand: `seeds/` has some a target, `words/` what libFuzzer may insert.
 
 mod command;
+mod flow;
+mod json;
 mod listing;
+mod policy;
+mod records;
 mod reply;
 mod template;
 
+use std::sync::LazyLock;
+
+use flowhost::flow::Problem;
+use tokio::runtime::{Builder, Runtime};
+
 pub use command::command;
+pub use flow::flow;
+pub use json::json;
 pub use listing::listing;
+pub use policy::policy;
+pub use records::records;
 pub use reply::{endless_reply, reply};
 pub use template::template;
 
@@ -18,11 +31,15 @@ pub use template::template;
 pub type Target = fn(&[u8]);
 
 /// All targets, by the name of their folder of seeds.
-pub const TARGETS: [(&str, Target); 4] = [
+pub const TARGETS: [(&str, Target); 8] = [
     ("listing", listing),
     ("reply", reply),
     ("command", command),
     ("template", template),
+    ("flow", flow),
+    ("json", json),
+    ("records", records),
+    ("policy", policy),
 ];
 
 /// Panics unless `name` is one segment of a path that can be sent.
@@ -47,3 +64,30 @@ fn assert_message(message: &str) {
 
 /// Characters of an error message: a few sentences, and what was wrong quoted twice.
 const LONGEST_MESSAGE: usize = 1500;
+
+/// Panics unless the problem has its place within the text, and can be shown.
+fn assert_problem(problem: &Problem, text: &str) {
+    assert_message(&problem.to_string());
+    let Some(place) = problem.place else {
+        assert_eq!(problem.field, "", "{problem} is somewhere");
+        return;
+    };
+    // The end of the file is a place, too: behind the last character, or on the line after it.
+    let lines: Vec<&str> = text.split(['\n', '\r']).collect();
+    assert!((1..=lines.len() + 1).contains(&place.line), "{problem}");
+    let longest = lines
+        .iter()
+        .map(|line| line.chars().count())
+        .max()
+        .unwrap_or_default();
+    assert!((1..=longest + 1).contains(&place.column), "{problem}");
+}
+
+/// What runs the host's asynchronous functions.
+fn current_thread() -> &'static Runtime {
+    static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+        let mut builder = Builder::new_current_thread();
+        builder.enable_all().build().expect("a runtime")
+    });
+    &RUNTIME
+}

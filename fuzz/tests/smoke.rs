@@ -38,6 +38,26 @@ fn template() {
 }
 
 #[test]
+fn flow() {
+    smoke("flow");
+}
+
+#[test]
+fn json() {
+    smoke("json");
+}
+
+#[test]
+fn records() {
+    smoke("records");
+}
+
+#[test]
+fn policy() {
+    smoke("policy");
+}
+
+#[test]
 fn replies_without_an_end() {
     for seed in seeds("reply") {
         run(endless_reply, &seed);

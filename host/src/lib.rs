@@ -5,6 +5,7 @@
 //!
 //! - [`engine`]: what a process has once: the wasm engine, the linker, compiled components.
 //! - [`component`]: a loaded [`Connector`](component::Connector): its descriptor and endpoints, found by type.
+//!   [`page`] shows what it says of itself.
 //! - [`instance`]: a live connector within one run. [`imports`] holds what it may call, one file an
 //!   interface; [`policy`] says what it may reach and how much it may use.
 //! - [`tls`]: the TLS sessions that the host holds for connectors, and the operator's say about them.
@@ -21,9 +22,12 @@ pub mod engine;
 pub mod event;
 pub mod failure;
 pub mod flow;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod imports;
 pub mod instance;
 mod meter;
+pub mod page;
 pub mod payload;
 pub mod policy;
 pub mod state;

@@ -7,6 +7,7 @@ use std::sync::{Once, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use flowhost::engine::CacheOptions;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -44,9 +45,18 @@ pub fn flowhost() -> &'static Path {
 /// The policy of tests: their servers are on this machine, and may be asked to connect back.
 pub const POLICY: &str = "egress: { allow: [127.0.0.0/8, '::1', localhost], listen: 1-65535 }\n";
 
-/// Compiled components are kept beside the tests, and not in the home folder of who runs them.
-fn cache_folder() -> PathBuf {
-    flowhost().with_file_name("flow-tests-cache")
+/// Compiled components, with the key that protects them, are kept beside the tests, and not in the home folder of who
+/// runs them.
+#[must_use]
+pub fn cache() -> CacheOptions {
+    CacheOptions {
+        folder: user_folder("cache").join("flowhost"),
+        key: user_folder("state").join("flowhost/cache.key"),
+    }
+}
+
+fn user_folder(kind: &str) -> PathBuf {
+    flowhost().with_file_name(format!("flow-tests-{kind}"))
 }
 
 /// Sees to it that the compiled connector is in its cache, once: compiling takes memory that tests which measure
@@ -149,8 +159,8 @@ impl Bench {
         let mut command = Command::new(flowhost());
         command
             .current_dir(self.folder.path())
-            .env("XDG_CACHE_HOME", cache_folder())
-            .env("XDG_STATE_HOME", cache_folder().with_extension("state"))
+            .env("XDG_CACHE_HOME", user_folder("cache"))
+            .env("XDG_STATE_HOME", user_folder("state"))
             .env("FLOWHOST_STATE", self.path("state"))
             .env("FLOWHOST_POLICY", self.path("policy.yaml"))
             .stdin(Stdio::null());

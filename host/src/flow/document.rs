@@ -1,6 +1,8 @@
 //! A YAML file as JSON in which every value still knows its line.
 
-use super::problem::{Place, Problem};
+mod depth;
+
+use super::problem::{Place, Problem, in_one_line};
 use saphyr::{LoadableYamlNode, MarkedYaml, Marker, Scalar, YamlData};
 use serde_json::{Map, Number, Value};
 use std::collections::HashMap;
@@ -26,9 +28,13 @@ impl Document {
         let problem = |place, field: &str, message: String| Problem {
             file: file.to_owned(),
             place,
-            field: field_name(field),
-            message,
+            field: in_one_line(&field_name(field)),
+            message: in_one_line(&message),
         };
+        if let Some(marker) = depth::exceeded(text) {
+            let message = format!("this is nested too deeply: more than {} levels", depth::MOST);
+            return Err(problem(Some(place_of(marker)), "", message));
+        }
         let documents = MarkedYaml::load_from_str(text).map_err(|error| {
             problem(
                 Some(place_of(*error.marker())),
@@ -76,8 +82,8 @@ impl Document {
         Problem {
             file: self.file.clone(),
             place: self.place(pointer),
-            field: field_name(pointer),
-            message: message.into(),
+            field: in_one_line(&field_name(pointer)),
+            message: in_one_line(&message.into()),
         }
     }
 }
@@ -205,6 +211,30 @@ mod tests {
         assert!(message("a:\n  1: x\n").starts_with("f:2:3: a: a key must be text"));
         assert!(message("a: !x y\n").contains("a: YAML tags"));
         assert!(message("a: .nan\n").contains("finite"));
+    }
+
+    /// The parser calls itself for each level: without a bound, a file of some hundred KiB would end the process.
+    #[test]
+    fn deep_nesting_is_refused() {
+        let message = |text: &str| Document::parse("f", text).expect_err("too deep").to_string();
+        let aliases = (1..100).fold("- &a0 [x]\n".to_owned(), |text, number| {
+            format!("{text}- &a{number} [[[*a{}]]]\n", number - 1)
+        });
+        for text in [
+            "- ".repeat(200_000),
+            "? ".repeat(200_000),
+            "[".repeat(100),
+            aliases,
+        ] {
+            assert!(
+                message(&text).contains("nested too deeply: more than 64 levels"),
+                "{}",
+                message(&text)
+            );
+        }
+        let deep = format!("a: {}{}", "[".repeat(60), "]".repeat(60));
+        assert!(Document::parse("f", &deep).is_ok());
+        assert!(Document::parse("f", "a: &a [1]\nb: [*a, *a]\nc: {d: *a}\n").is_ok());
     }
 
     #[test]

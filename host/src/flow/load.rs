@@ -46,18 +46,33 @@ pub async fn load(runtime: &Arc<Runtime>, path: &Path, options: &LoadOptions) ->
     };
     let text =
         fs::read_to_string(path).map_err(|error| whole_file(format!("the flow cannot be read: {error}")))?;
-    let document = Document::parse(&file, &text)?;
-    let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
+    load_text(runtime, path, &text, options).await
+}
+
+/// The same for the text of a flow that is not in a file, or not yet. `path` is what problems call it, and its folder
+/// the one that paths in it are relative to.
+///
+/// # Errors
+/// As [`load`].
+pub async fn load_text(
+    runtime: &Arc<Runtime>,
+    path: &Path,
+    text: &str,
+    options: &LoadOptions,
+) -> Result<Flow, Problems> {
+    let file = path.display().to_string();
+    let document = Document::parse(&file, text)?;
     let mut loader = Loader {
         runtime: Arc::clone(runtime),
         document,
-        folder,
+        folder: path.parent().map(Path::to_path_buf).unwrap_or_default(),
         problems: Vec::new(),
         redactor: Redactor::default(),
     };
     let flow = loader.structure();
     loader.stop_at_problems()?;
-    let mut flow = flow.ok_or_else(|| Problems::from(whole_file("the flow cannot be read".to_owned())))?;
+    let mut flow =
+        flow.ok_or_else(|| Problems::from(loader.document.problem("", "the flow cannot be read")))?;
     loader.variables(&mut flow, options);
     loader.stray_placeholders();
     let instances = loader.instances(&flow).await;

@@ -76,6 +76,22 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
+/// Characters of a field or a message: some sentences. What is longer repeats what others have written.
+const LONGEST: usize = 1000;
+
+/// Text for one line of a terminal or a log: parts of it may come from a file or a connector that nobody knows.
+pub(super) fn in_one_line(text: &str) -> String {
+    let mut line: String = text
+        .chars()
+        .take(LONGEST)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    if text.chars().nth(LONGEST).is_some() {
+        line.push('…');
+    }
+    line
+}
+
 /// The name among `known` that `name` was probably meant to be.
 #[must_use]
 pub fn similar<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
@@ -120,6 +136,12 @@ mod tests {
         assert_eq!(similar("ftp-gte", ["ftp-get", "ftp-put"]), Some("ftp-get"));
         assert_eq!(similar("Warehose", ["warehouse", "shop"]), Some("warehouse"));
         assert_eq!(similar("zzz", ["warehouse", "shop"]), None);
+    }
+
+    #[test]
+    fn what_others_have_written_does_not_leave_its_line() {
+        assert_eq!(in_one_line("a\u{1b}[31m\r\nb"), "a [31m  b");
+        assert_eq!(in_one_line(&"é".repeat(5000)).chars().count(), LONGEST + 1);
     }
 
     #[test]

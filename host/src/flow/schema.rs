@@ -2,6 +2,7 @@
 //!
 //! Messages say what would be right and never repeat the value: it may be a secret.
 
+mod size;
 mod words;
 
 use super::document::child;
@@ -28,6 +29,9 @@ pub enum SchemaError {
     /// It is not a schema.
     #[error("the schema is not a JSON Schema: {0}")]
     Schema(String),
+    /// Checking a value against it might never end.
+    #[error("the schema is not one that a host can check values against: {0}")]
+    Endless(#[from] size::Endless),
 }
 
 /// One fault of a value.
@@ -56,6 +60,7 @@ impl Schema {
     /// # Errors
     /// When it is not a schema.
     pub fn from_value(text: Value) -> Result<Self, SchemaError> {
+        size::bounded(&text)?;
         let validator = jsonschema::draft202012::options()
             .should_validate_formats(true)
             .build(&text)
@@ -66,6 +71,10 @@ impl Schema {
     /// All faults of a value. Nothing is said of values for whose pointer `open` holds (templates).
     pub fn check(&self, value: &Value, open: impl Fn(&str) -> bool) -> Vec<Finding> {
         let mut findings = Vec::new();
+        if let Some(pointer) = size::too_deep(value) {
+            let message = "is nested too deeply".to_owned();
+            return vec![Finding { pointer, message }];
+        }
         for error in self.validator.iter_errors(value) {
             self.explain(&error, &open, &mut findings);
         }
@@ -76,7 +85,7 @@ impl Schema {
     /// Turns texts into the number or truth value that the schema wants there: what comes out of a
     /// template or the environment is always text.
     pub fn coerce(&self, value: &mut Value, texts: &[String]) {
-        if texts.is_empty() {
+        if texts.is_empty() || size::too_deep(value).is_some() {
             return;
         }
         let mut wrong = Vec::new();

@@ -391,6 +391,24 @@ impl Session {
         Err(io::ErrorKind::ConnectionAborted.into())
     }
 
+    /// Sends these bytes over and over on the control connection, one a second, until the client gives up.
+    ///
+    /// # Errors
+    /// When the client has gone, which ends the session.
+    pub fn drip(&mut self, bytes: &[u8]) -> io::Result<()> {
+        drip(&mut self.control, bytes)
+    }
+
+    /// Announces data and sends these bytes over and over, one a second, until the client gives up.
+    ///
+    /// # Errors
+    /// When the client has gone, which ends the session.
+    pub fn drip_data(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.say("150 here it comes")?;
+        let mut data = self.accept()?;
+        drip(&mut data, bytes)
+    }
+
     /// Says nothing until the client gives up.
     ///
     /// # Errors
@@ -404,4 +422,13 @@ impl Session {
     pub(super) fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn drip(wire: &mut Wire, bytes: &[u8]) -> io::Result<()> {
+    for byte in bytes.iter().cycle() {
+        wire.write_all(&[*byte])?;
+        // It is the pace that is hostile.
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    Ok(())
 }
