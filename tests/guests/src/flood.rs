@@ -46,7 +46,7 @@ pub fn output(count: u64, size: usize) {
 pub fn metadata(size: usize) -> Result<(), Error> {
     let mut metadata = honest::metadata("a.txt");
     metadata.attributes.push(("x".to_owned(), "x".repeat(size)));
-    if let Some(writer) = begin(metadata)? {
+    if let Some(writer) = begin(&metadata)? {
         Writer::finish(writer)?;
     }
     Ok(())
@@ -71,7 +71,7 @@ pub fn passed_metadata(size: usize) -> Result<(), Error> {
 /// What the host answers, with the number of payloads that it took before.
 pub fn payloads(count: u64) -> Result<(), Error> {
     for number in 0..count {
-        let taken = begin(honest::metadata(&number.to_string())).and_then(|writer| match writer {
+        let taken = begin(&honest::metadata(&number.to_string())).and_then(|writer| match writer {
             Some(writer) => Writer::finish(writer),
             None => Ok(()),
         });
@@ -98,7 +98,7 @@ pub fn reports(count: u64) {
 /// # Errors
 /// What the host answers to `finish`.
 pub fn body(size: usize) -> Result<(), Error> {
-    let Some(writer) = begin(honest::metadata("large.bin"))? else {
+    let Some(writer) = begin(&honest::metadata("large.bin"))? else {
         return Ok(());
     };
     let stream = writer.body();

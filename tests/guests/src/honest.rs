@@ -16,7 +16,7 @@ pub fn make(call: &Call) -> Result<Summary, Error> {
     let Make { count, size } = parse(&call.options)?;
     let mut summary = nothing();
     for number in 0..count {
-        let Some(writer) = begin(metadata(&format!("{number}.bin")))? else {
+        let Some(writer) = begin(&metadata(&format!("{number}.bin")))? else {
             break;
         };
         fill(&writer, &content(number, size))?;
@@ -39,7 +39,9 @@ pub fn pass(_: &Call) -> Result<Summary, Error> {
                 match body.blocking_read(PIECE as u64) {
                     Ok(bytes) => summary.bytes += bytes.len() as u64,
                     Err(StreamError::Closed) => break,
-                    Err(StreamError::LastOperationFailed(fault)) => return Err(seen(fault.to_debug_string())),
+                    Err(StreamError::LastOperationFailed(fault)) => {
+                        return Err(seen(fault.to_debug_string()));
+                    }
                 }
             }
         }
@@ -53,6 +55,7 @@ pub fn pass(_: &Call) -> Result<Summary, Error> {
 /// What the payload of this number holds: bytes that tell where they are.
 #[must_use]
 pub fn content(number: u64, size: u64) -> Vec<u8> {
+    #[expect(clippy::cast_possible_truncation, reason = "the low byte is what is meant")]
     (0..size).map(|at| (at.wrapping_mul(31) ^ number) as u8).collect()
 }
 
@@ -60,8 +63,8 @@ pub fn content(number: u64, size: u64) -> Vec<u8> {
 ///
 /// # Errors
 /// What the host answers.
-pub fn begin(metadata: Metadata) -> Result<Option<Writer>, Error> {
-    Ok(match exchange::begin(&metadata)? {
+pub fn begin(metadata: &Metadata) -> Result<Option<Writer>, Error> {
+    Ok(match exchange::begin(metadata)? {
         Offer::Accept(writer) => Some(writer),
         Offer::Skip | Offer::Stop => None,
     })

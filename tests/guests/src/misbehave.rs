@@ -61,7 +61,7 @@ pub fn misbehave(call: &Call) -> Result<Summary, Error> {
         Behaviour::HugeWrite => payloads::huge_write(size)?,
         Behaviour::HugeError => return Err(payloads::huge_error(size)),
         Behaviour::DetailsWithoutJson => return Err(payloads::details_without_json()),
-        Behaviour::SummaryOfLies => return Ok(payloads::summary_of_lies()),
+        Behaviour::SummaryOfLies => return payloads::summary_of_lies(),
 
         Behaviour::FinishTwice => raw::finish_twice()?,
         Behaviour::AbortThenFinish => raw::abort_then_finish()?,

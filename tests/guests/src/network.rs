@@ -43,7 +43,10 @@ pub fn resolve(name: &str) -> Result<(), Error> {
 /// # Errors
 /// Always: what came of it.
 pub fn bind(address: &str) -> Result<(), Error> {
-    Err(told(&format!("listen on {address}"), TcpListener::bind(parse(address)?)))
+    Err(told(
+        &format!("listen on {address}"),
+        TcpListener::bind(parse(address)?),
+    ))
 }
 
 /// Sends a datagram.
@@ -56,7 +59,10 @@ pub fn send_datagram(address: &str) -> Result<(), Error> {
         Ok(socket) => socket,
         Err(fault) => return Err(seen(format!("bind: {fault}"))),
     };
-    Err(told(&format!("send to {address}"), socket.send_to(b"hello", address)))
+    Err(told(
+        &format!("send to {address}"),
+        socket.send_to(b"hello", address),
+    ))
 }
 
 /// Makes sockets and keeps them.
@@ -112,7 +118,9 @@ fn connect(address: &str) -> Result<TcpStream, Error> {
 }
 
 fn parse(address: &str) -> Result<SocketAddr, Error> {
-    address.parse().map_err(|_| seen(format!("{address} is no address with a port")))
+    address
+        .parse()
+        .map_err(|_| seen(format!("{address} is no address with a port")))
 }
 
 fn told<T>(what: &str, came_of_it: io::Result<T>) -> Error {

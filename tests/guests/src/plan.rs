@@ -27,8 +27,11 @@ pub fn plan(endpoint: Option<String>, call: &Call) -> Result<Vec<Egress>, Error>
         Planning::Panic => panic!("I have no plan"),
         Planning::AnyAddress => return Ok(vec![egress("*", 80)]),
         Planning::Many => {
-            let host = |number: u64| format!("10.{}.{}.{}", number >> 16 & 255, number >> 8 & 255, number & 255);
-            return Ok((0..options.count).map(|number| egress(&host(number), 80)).collect());
+            let host =
+                |number: u64| format!("10.{}.{}.{}", number >> 16 & 255, number >> 8 & 255, number & 255);
+            return Ok((0..options.count)
+                .map(|number| egress(&host(number), 80))
+                .collect());
         }
         Planning::Huge => return Ok(vec![egress(&"x".repeat(HUGE), 80)]),
         Planning::NoText => return Ok(vec![egress(&raw::no_text(), 80)]),

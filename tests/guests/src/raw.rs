@@ -16,7 +16,7 @@ use crate::options::{error, seen};
 /// # Errors
 /// What the host answers, if it does.
 pub fn finish_twice() -> Result<(), Error> {
-    if let Some(writer) = begin(metadata("a.txt"))? {
+    if let Some(writer) = begin(&metadata("a.txt"))? {
         fill(&writer, b"hello")?;
         let twin = twin(&writer);
         Writer::finish(writer)?;
@@ -30,7 +30,7 @@ pub fn finish_twice() -> Result<(), Error> {
 /// # Errors
 /// What the host answers, if it does.
 pub fn abort_then_finish() -> Result<(), Error> {
-    if let Some(writer) = begin(metadata("a.txt"))? {
+    if let Some(writer) = begin(&metadata("a.txt"))? {
         fill(&writer, b"hello")?;
         let twin = twin(&writer);
         Writer::abort(writer, &error(ErrorKind::Data, "given up"));

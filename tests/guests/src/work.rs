@@ -3,7 +3,8 @@
 use std::hint::black_box;
 use std::process;
 
-use crate::bindings::flow::connector::context;
+use crate::bindings::flow::connector::context::{self, LogLevel};
+use crate::bindings::flow::connector::exchange::Writer;
 use crate::bindings::flow::connector::types::Error;
 use crate::honest::{begin, fill, metadata, write};
 use crate::options::seen;
@@ -28,13 +29,14 @@ pub fn spin_in_calls() {
 /// # Errors
 /// What the host answers.
 pub fn spin_in_payload() -> Result<(), Error> {
-    if let Some(writer) = begin(metadata("whole.txt"))? {
+    if let Some(writer) = begin(&metadata("whole.txt"))? {
         fill(&writer, b"whole")?;
-        crate::bindings::flow::connector::exchange::Writer::finish(writer)?;
+        Writer::finish(writer)?;
     }
-    if let Some(writer) = begin(metadata("half.txt"))? {
+    if let Some(writer) = begin(&metadata("half.txt"))? {
         let body = writer.body();
         write(&body, b"half")?;
+        context::log(LogLevel::Info, "half is written");
         spin();
     }
     Ok(())
@@ -44,7 +46,11 @@ pub fn spin_in_payload() -> Result<(), Error> {
 pub fn recurse() {
     fn deeper(depth: u64) -> u64 {
         let room = black_box([depth; 64]);
-        if depth == u64::MAX { 0 } else { deeper(depth + 1) + room[0] }
+        if depth == u64::MAX {
+            0
+        } else {
+            deeper(depth + 1) + room[0]
+        }
     }
     black_box(deeper(0));
 }
@@ -76,7 +82,7 @@ pub fn allocate() {
 pub fn exhaust_handles(count: u64) -> Result<(), Error> {
     let mut writers = Vec::new();
     for number in 0..count {
-        match begin(metadata(&number.to_string())) {
+        match begin(&metadata(&number.to_string())) {
             Ok(writer) => writers.extend(writer),
             Err(error) => return Err(seen(format!("after {number}: {}", error.message))),
         }
