@@ -27,7 +27,7 @@ thread_local! {
     static KEPT: RefCell<Option<Writer>> = const { RefCell::new(None) };
 }
 
-/// Payloads under [`NAMES`], and then the last of them under an `original_filename` that leads elsewhere.
+/// Payloads under names that lead elsewhere, and one under an `original_filename` that leads elsewhere.
 ///
 /// # Errors
 /// What the host answers.
