@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{BufWriter, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use fastrand::Rng;
 use flow_tests::tree::sha256;
 
 use crate::contender::Task;
@@ -28,7 +29,8 @@ impl Sources {
     /// # Errors
     /// When there is no room for them.
     pub fn make(folder: &Path, plan: &Plan, lines: &[Line]) -> Result<Self> {
-        let mut random = Random(0);
+        // Every run has the same bytes.
+        let mut random = Rng::with_seed(0);
         let mut sources = Self {
             folder: folder.to_owned(),
             large: Digests::new(),
@@ -37,7 +39,7 @@ impl Sources {
         let large = |line: &Line| line.job != Job::GetMany;
         if lines.iter().any(large) {
             let file = folder.join(Task::LARGE);
-            random.write(&file, plan.large)?;
+            write(&mut random, &file, plan.large)?;
             sources.large.insert(Task::LARGE.to_owned(), sha256(&file));
         }
         if !lines.iter().all(large) {
@@ -45,7 +47,7 @@ impl Sources {
             made(&many)?;
             for name in (0..plan.files).map(Task::small) {
                 let file = many.join(&name);
-                random.write(&file, SMALL)?;
+                write(&mut random, &file, SMALL)?;
                 sources.many.insert(name, sha256(&file));
             }
         }
@@ -81,33 +83,21 @@ impl Sources {
     }
 }
 
-/// `SplitMix64`, with whose seed every run has the same bytes. No cipher, but far more random than any compressor
-/// could tell.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn write(&mut self, path: &Path, bytes: u64) -> Result<()> {
-        let mut write = || -> std::io::Result<()> {
-            let mut file = BufWriter::with_capacity(1 << 20, File::create(path)?);
-            let mut left = bytes;
-            while left > 0 {
-                let word = self.next().to_le_bytes();
-                let part = usize::try_from(left).map_or(word.len(), |left| left.min(word.len()));
-                file.write_all(&word[..part])?;
-                left -= part as u64;
-            }
-            file.flush()
-        };
-        write().with_context(|| format!("cannot write {}", path.display()))
-    }
+/// Writes a file of random bytes.
+fn write(random: &mut Rng, path: &Path, bytes: u64) -> Result<()> {
+    let mut write = || -> std::io::Result<()> {
+        let mut file = File::create(path)?;
+        let mut piece = vec![0; 1 << 20];
+        let mut left = bytes;
+        while left > 0 {
+            let part = usize::try_from(left).map_or(piece.len(), |left| left.min(piece.len()));
+            random.fill(&mut piece[..part]);
+            file.write_all(&piece[..part])?;
+            left -= part as u64;
+        }
+        Ok(())
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
 }
 
 #[cfg(test)]
@@ -118,8 +108,8 @@ mod tests {
     fn the_bytes_are_always_the_same_and_never_repeat() {
         let folder = tempfile::tempdir().unwrap();
         let (one, other) = (folder.path().join("one"), folder.path().join("other"));
-        Random(0).write(&one, 100_003).unwrap();
-        Random(0).write(&other, 100_003).unwrap();
+        write(&mut Rng::with_seed(0), &one, 100_003).unwrap();
+        write(&mut Rng::with_seed(0), &other, 100_003).unwrap();
         let bytes = fs::read(&one).unwrap();
         assert_eq!(bytes.len(), 100_003);
         assert_eq!(sha256(&one), sha256(&other));

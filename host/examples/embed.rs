@@ -8,6 +8,7 @@ use flowhost::event::Events;
 use flowhost::imports::exchange::{Exchange, Incoming};
 use flowhost::instance::{Instance, RunContext};
 use flowhost::payload::Payload;
+use flowhost::policy::Policy;
 use flowhost::state::spool::Spool;
 use serde_json::json;
 use std::time::Duration;
@@ -25,7 +26,14 @@ async fn main() -> anyhow::Result<()> {
 
     // One live connector for one instance within one run.
     let events = Events::new(|event| eprintln!("{}", json!(event)));
-    let run = RunContext::new("run-1", events);
+    let run = RunContext {
+        // Public addresses may be reached; one's own only when they are named, as whoever calls this program does.
+        policy: Policy::default()
+            .allow(host)
+            .map_err(anyhow::Error::msg)?
+            .of("server"),
+        ..RunContext::new("run-1", "server", events)
+    };
     let mut instance = Instance::start(&connector, run).await?;
 
     // The connection settings and the endpoint's options are JSON, described by the connector's schemas.

@@ -6,8 +6,14 @@ use crate::engine::Runtime;
 use crate::event::Events;
 use crate::imports::State;
 use crate::imports::context::Context;
+use crate::imports::log::Log;
 use crate::imports::tls::Tls;
-use crate::policy::{Limits, Reach};
+use crate::instance::MOST_PASSED;
+use crate::instance::guard::quick;
+use crate::policy::Limits;
+use crate::policy::bounds::Bounds;
+use crate::policy::limits::Span;
+use crate::policy::reach::Reach;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +23,8 @@ use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, ComponentExportIndex, Instance, InstancePre, TypedFunc};
 
 /// `describe` neither waits nor works much.
-const DESCRIBE_LIMIT: Duration = Duration::from_secs(10);
+const DESCRIBE_LIMIT: Duration = Duration::from_secs(5);
+const DESCRIBE_CPU: Duration = Duration::from_secs(2);
 
 /// The bytes after the magic number: version 13 of layer 1 is a component, version 1 of layer 0 a core module.
 const COMPONENT_LAYER: [u8; 4] = [0x0d, 0, 1, 0];
@@ -141,33 +148,29 @@ impl Connector {
 
         // Nothing is granted: a connector must be able to say what it is without any permission.
         let events = Events::none();
-        let context = Context::new(
-            String::new(),
-            events.clone(),
-            LogLevel::Error,
-            CancellationToken::new(),
-        );
-        let limits = Limits::default();
-        let state = State::new(context, Reach::none(events), Tls::default(), &limits);
+        let limits = Limits {
+            cpu_time: Span(DESCRIBE_CPU),
+            ..Limits::default()
+        };
+        let bounds = Bounds::new("describe", limits, events.clone());
+        let log = Log::new(events.clone(), LogLevel::Error, bounds.clone());
+        let context = Context::new(String::new(), events, log, CancellationToken::new());
+        let reach = Reach::none(bounds.clone(), Arc::default());
+        let mut state = State::new(context, reach, Tls::default(), bounds.clone());
+        state.mute = Some("describe");
         let mut store = Store::new(&runtime.engine, state);
-        store.limiter(|state| &mut state.memory);
+        store.limiter(|state| &mut state.ceiling);
         store.epoch_deadline_async_yield_and_update(1);
+        store.set_hostcall_fuel(MOST_PASSED);
         let describe = async {
             let instance = pre.instantiate_async(&mut store).await?;
             let base = indices.load(&mut store, &instance)?;
             let descriptor = base.flow_connector_connector().call_describe(&mut store).await?;
             wasmtime::Result::Ok((instance, descriptor))
         };
-        let (instance, descriptor) = match tokio::time::timeout(DESCRIBE_LIMIT, describe).await {
-            Ok(described) => {
-                described.map_err(|error: wasmtime::Error| LoadError::Describe(format!("{error:#}")))?
-            }
-            Err(_) => {
-                return Err(LoadError::Describe(format!(
-                    "it did not end within {DESCRIBE_LIMIT:?}"
-                )));
-            }
-        };
+        let (instance, descriptor) = quick(describe, DESCRIBE_LIMIT, &bounds)
+            .await
+            .map_err(|failure| LoadError::Describe(failure.to_string()))?;
         let endpoints = find_endpoints(&component, &mut store, &instance);
         compare(&descriptor, &endpoints)?;
         Ok(Self {

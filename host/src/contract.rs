@@ -99,12 +99,41 @@ impl Error {
         }
     }
 
+    /// The same without what a connector might do to a log or a terminal with it: no control characters, and not without
+    /// end.
+    #[must_use]
+    pub fn tamed(self) -> Self {
+        /// Characters of a message: a few sentences, with what was wrong quoted.
+        const MESSAGE: usize = 4_000;
+        const CODE: usize = 100;
+        const DETAILS_BYTES: usize = 64 * 1024;
+        Self {
+            message: tame(&self.message, MESSAGE),
+            code: self.code.map(|code| tame(&code, CODE)),
+            details: self.details.filter(|details| details.len() <= DETAILS_BYTES),
+            ..self
+        }
+    }
+
     /// The JSON Pointer of the setting to change, where the error names one (`details.field`).
     #[must_use]
     pub fn field(&self) -> Option<String> {
         let details: serde_json::Value = serde_json::from_str(self.details.as_deref()?).ok()?;
         Some(details.get("field")?.as_str()?.to_owned())
     }
+}
+
+/// Text from a connector as it may be shown: on one line, so many characters of it.
+fn tame(text: &str, most: usize) -> String {
+    let mut shown: String = text
+        .chars()
+        .map(|character| if character.is_control() { ' ' } else { character })
+        .take(most)
+        .collect();
+    if text.chars().nth(most).is_some() {
+        shown.push('…');
+    }
+    shown
 }
 
 impl Metadata {

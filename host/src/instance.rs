@@ -2,69 +2,73 @@
 //!
 //! Its sessions are reused by all steps of the run that use the instance, and by no other run.
 
+pub(crate) mod guard;
+mod pace;
+
 use crate::bindings::ConnectorBase;
 use crate::component::{Connector, EndpointFunc};
 use crate::contract::{Call, CheckStep, Egress, Error, LogLevel, Summary};
 use crate::engine::plain;
 use crate::event::Events;
-use crate::failure::Failure;
+use crate::failure::{Failure, Trap};
 use crate::imports::State;
 use crate::imports::context::Context;
-use crate::imports::exchange::{DeskLimits, Exchange};
+use crate::imports::exchange::Exchange;
+use crate::imports::log::Log;
 use crate::imports::tls::Tls;
-use crate::policy::{Limits, Reach};
-use crate::tls::{Identities, TlsPolicy};
+use crate::policy::InstancePolicy;
+use crate::policy::bounds::Bounds;
+use crate::policy::reach::Reach;
+use crate::tls::Identities;
+use guard::{guard, quick};
 use sha2::{Digest as _, Sha256};
-use std::collections::HashSet;
-use std::pin::pin;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use wasmtime::Store;
 use wasmtime::component::Instance as Component;
 
-/// How long a connector may take to end after it was asked to. It has to answer within a second by the contract;
-/// the rest is for a slow server to say goodbye and to remove a temporary file.
-const GRACE: Duration = Duration::from_secs(5);
-
 /// What one call between guest and host may pass, in bytes or so. Bodies and records go in pieces of 64 KiB; the largest
 /// other thing is a text with certificates.
-const MOST_PASSED: usize = 8 * 1024 * 1024;
+pub(crate) const MOST_PASSED: usize = 8 * 1024 * 1024;
 
 /// `plan` neither waits nor works much.
-const PLAN_LIMIT: Duration = Duration::from_secs(10);
+const PLAN_LIMIT: Duration = Duration::from_secs(5);
+
+/// Nor does the start of a component, before any of its functions is called.
+const START_LIMIT: Duration = Duration::from_secs(5);
 
 /// What a live connector knows of its run.
 #[derive(Debug, Clone)]
 pub struct RunContext {
     /// Identifies the run.
     pub run_id: String,
+    /// What the flow calls the instance.
+    pub instance: String,
     /// Where its events go.
     pub events: Events,
     /// The quietest log lines that become events. At `trace` the FTP connector tells its dialogue with the server.
     pub log_threshold: LogLevel,
     /// Cancelled when the run shall end.
     pub cancel: CancellationToken,
-    /// How much it may use.
-    pub limits: Limits,
-    /// What the operator says about TLS.
-    pub tls: TlsPolicy,
+    /// What the operator says: what it may reach and use.
+    pub policy: InstancePolicy,
     /// The client certificates that it may use.
     pub identities: Arc<Identities>,
 }
 
 impl RunContext {
-    /// A run with the usual limits, safe TLS without client certificates, without the dialogue, that nobody cancels.
+    /// A run with the usual policy, without client certificates and the dialogue, that nobody cancels.
     #[must_use]
-    pub fn new(run_id: impl Into<String>, events: Events) -> Self {
+    pub fn new(run_id: impl Into<String>, instance: impl Into<String>, events: Events) -> Self {
         Self {
             run_id: run_id.into(),
+            instance: instance.into(),
             events,
             log_threshold: LogLevel::Debug,
             cancel: CancellationToken::new(),
-            limits: Limits::default(),
-            tls: TlsPolicy::default(),
+            policy: InstancePolicy::default(),
             identities: Arc::default(),
         }
     }
@@ -75,8 +79,9 @@ pub struct Instance {
     connector: Arc<Connector>,
     run: RunContext,
     reach: Reach,
-    /// Calls whose plan is granted in full: their next tries need not ask again.
-    granted: HashSet<Fingerprint>,
+    bounds: Bounds,
+    /// The plans of calls that were made: their next tries need not ask again.
+    plans: HashMap<Fingerprint, Vec<Egress>>,
     /// Gone after a trap or a time-out: nothing of it may be used again.
     live: Option<Live>,
 }
@@ -94,6 +99,8 @@ struct Turn<'a> {
     step: &'a str,
     attempt: u32,
     limit: Duration,
+    /// The function, where it may call no import of the contract.
+    mute: Option<&'static str>,
 }
 
 impl Instance {
@@ -102,21 +109,24 @@ impl Instance {
     /// # Errors
     /// When its start traps.
     pub async fn start(connector: &Arc<Connector>, run: RunContext) -> Result<Self, Failure> {
-        let reach = Reach::none(run.events.clone());
+        let InstancePolicy { egress, limits, tls } = run.policy.clone();
+        let bounds = Bounds::new(&run.instance, limits, run.events.clone());
+        let reach = Reach::none(bounds.clone(), egress);
+        let log = Log::new(run.events.clone(), run.log_threshold, bounds.clone());
         let context = Context::new(
             run.run_id.clone(),
             run.events.clone(),
-            run.log_threshold,
+            log,
             run.cancel.child_token(),
         );
         let tls = Tls::new(
-            run.tls.clone(),
+            tls,
             Arc::clone(&run.identities),
             Arc::clone(&connector.runtime.trust),
         );
-        let state = State::new(context, reach.clone(), tls, &run.limits);
+        let state = State::new(context, reach.clone(), tls, bounds.clone());
         let mut store = Store::new(&connector.runtime.engine, state);
-        store.limiter(|state| &mut state.memory);
+        store.limiter(|state| &mut state.ceiling);
         // The guest yields at every tick, so that the time limits around its calls can act.
         store.epoch_deadline_async_yield_and_update(1);
         store.set_hostcall_fuel(MOST_PASSED);
@@ -125,9 +135,7 @@ impl Instance {
             let base = connector.indices.load(&mut store, &component)?;
             wasmtime::Result::Ok((component, base))
         };
-        let (component, base) = started
-            .await
-            .map_err(|error: wasmtime::Error| Failure::Trap(format!("{error:#}")))?;
+        let (component, base) = quick(started, START_LIMIT, &bounds).await?;
         let live = Some(Live {
             store,
             component,
@@ -137,7 +145,8 @@ impl Instance {
             connector: Arc::clone(connector),
             run,
             reach,
-            granted: HashSet::new(),
+            bounds,
+            plans: HashMap::new(),
             live,
         })
     }
@@ -158,6 +167,7 @@ impl Instance {
             step: "plan",
             attempt: 1,
             limit: PLAN_LIMIT,
+            mute: Some("plan"),
         };
         self.make(turn, &mut None, async |live| {
             let connector = live.base.flow_connector_connector();
@@ -187,6 +197,7 @@ impl Instance {
             step: "check",
             attempt: 1,
             limit,
+            mute: None,
         };
         self.make(turn, &mut None, async |live| {
             let connector = live.base.flow_connector_connector();
@@ -210,7 +221,12 @@ impl Instance {
         exchange: Exchange,
     ) -> (Exchange, Result<Summary, Failure>) {
         let spool = Arc::clone(&exchange.spool);
-        let turn = Turn { step, attempt, limit };
+        let turn = Turn {
+            step,
+            attempt,
+            limit,
+            mute: None,
+        };
         let mut exchange = Some(exchange);
         let answer = self.call_endpoint(turn, endpoint, call, &mut exchange).await;
         (exchange.unwrap_or_else(|| Exchange::new(spool, [])), answer)
@@ -232,16 +248,15 @@ impl Instance {
         .await
     }
 
-    /// Grants what a call plans to reach, unless that was done for an earlier try.
+    /// Grants what a call plans to reach. The plan of an earlier try holds; its names are resolved anew.
     async fn grant(&mut self, endpoint: &str, call: &Call) -> Result<(), Failure> {
         let fingerprint = fingerprint(endpoint, call);
-        if self.granted.contains(&fingerprint) {
-            return Ok(());
+        if !self.plans.contains_key(&fingerprint) {
+            let plan = self.plan(Some(endpoint), call).await?;
+            self.plans.insert(fingerprint, plan);
         }
-        let plan = self.plan(Some(endpoint), call).await?;
-        // With a name that has no address yet, the next try asks again.
-        if self.reach.grant(&plan).await? {
-            self.granted.insert(fingerprint);
+        if let Some(plan) = self.plans.get(&fingerprint) {
+            self.reach.grant(plan).await?;
         }
         Ok(())
     }
@@ -268,16 +283,12 @@ impl Instance {
         call: impl AsyncFnOnce(&mut Live) -> wasmtime::Result<Result<T, Error>>,
     ) -> Result<T, Failure> {
         let cancel = self.run.cancel.clone();
-        let limits = DeskLimits {
-            payloads: self.run.limits.payloads,
-            metadata: self.run.limits.metadata,
-        };
+        let bounds = self.bounds.clone();
         let live = self.prepare(turn)?;
         let state = live.store.data_mut();
         let ending = state.context.cancel.clone();
-        state.desk.limits = limits;
         state.desk.exchange = exchange.take();
-        let answer = guard(call(live), turn.limit, &cancel, &ending).await;
+        let answer = guard(call(live), turn.limit, &cancel, &ending, &bounds).await;
         *exchange = live.store.data_mut().desk.close();
         self.finish(answer)
     }
@@ -287,12 +298,15 @@ impl Instance {
         if self.run.cancel.is_cancelled() {
             return Err(Failure::Cancelled);
         }
+        self.bounds.begin_call();
         let live = self.live.as_mut().ok_or_else(ended)?;
-        let context = &mut live.store.data_mut().context;
-        turn.step.clone_into(&mut context.step);
-        context.attempt = turn.attempt;
-        context.deadline = Instant::now() + turn.limit;
-        context.cancel = self.run.cancel.child_token();
+        let state = live.store.data_mut();
+        let deadline = Instant::now() + turn.limit.min(self.bounds.limits().call_time.0);
+        let cancel = self.run.cancel.child_token();
+        state
+            .context
+            .begin_call(turn.step, turn.attempt, deadline, cancel);
+        state.mute = turn.mute;
         Ok(live)
     }
 
@@ -300,19 +314,18 @@ impl Instance {
     fn finish<T>(&mut self, answer: Result<Result<T, Error>, Failure>) -> Result<T, Failure> {
         match answer {
             Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => Err(Failure::Connector(error)),
+            Ok(Err(error)) => Err(Failure::Connector(error.tamed())),
             Err(failure @ Failure::Host(_)) => Err(failure),
             Err(failure) => {
-                let words = self
-                    .live
-                    .take()
-                    .map(|live| live.store.data().context.output().text());
-                match (failure, words) {
-                    (Failure::Trap(trap), Some(words)) if !words.is_empty() => {
-                        Err(Failure::Trap(format!("{trap}; its last words: {words}")))
-                    }
-                    (failure, _) => Err(failure),
-                }
+                let live = self.live.take();
+                let last_words = live.map(|live| live.store.data().output.text());
+                Err(match failure {
+                    Failure::Trap(trap) => Failure::Trap(Trap {
+                        last_words: last_words.unwrap_or_default(),
+                        ..trap
+                    }),
+                    failure => failure,
+                })
             }
         }
     }
@@ -333,31 +346,4 @@ fn fingerprint(endpoint: &str, call: &Call) -> Fingerprint {
         hash.update(part);
     }
     hash.finalize().into()
-}
-
-/// Runs a call under its time limit and the run's cancellation. Both first ask the guest to stop (`ending`), and
-/// give it the grace period before it is dropped.
-async fn guard<T>(
-    call: impl Future<Output = wasmtime::Result<T>>,
-    limit: Duration,
-    cancel: &CancellationToken,
-    ending: &CancellationToken,
-) -> Result<T, Failure> {
-    let mut call = pin!(call);
-    let refusal = tokio::select! {
-        biased;
-        answer = &mut call => return answer.map_err(trap),
-        () = cancel.cancelled() => Failure::Cancelled,
-        () = sleep(limit) => Failure::TimeOut(limit),
-    };
-    ending.cancel();
-    match timeout(GRACE, call).await {
-        Ok(answer) => answer.map_err(trap),
-        Err(_) => Err(refusal),
-    }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "`map_err` hands the error over")]
-fn trap(error: wasmtime::Error) -> Failure {
-    Failure::Trap(format!("{error:#}"))
 }

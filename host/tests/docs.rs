@@ -112,6 +112,13 @@ fn values(property: &Value) -> String {
     }
 }
 
+#[test]
+fn the_limits_are_those_of_the_policy() {
+    let schema = flowhost::policy::file::schema_json();
+    let limits = schema["$defs"]["Limits"].to_string();
+    compare_part("docs/policy.md", "limits", &table(&limits));
+}
+
 #[tokio::test]
 async fn the_readme_has_every_setting_and_option() {
     let runtime = Runtime::new(RuntimeOptions::default()).expect("an engine");

@@ -147,7 +147,7 @@ async fn a_check_writes_only_when_it_is_told_to() {
     let guest = wat::parse_str(include_str!("guests/reports.wat")).expect("well formed");
     let runtime = Runtime::new(RuntimeOptions::default()).expect("an engine");
     let connector = runtime.load(&guest).await.expect("it fits");
-    let mut instance = Instance::start(&connector, RunContext::new("run", Events::none()))
+    let mut instance = Instance::start(&connector, RunContext::new("run", "shop", Events::none()))
         .await
         .expect("started");
     for (probe_write, name) in [(false, "looked"), (true, "probed")] {

@@ -41,6 +41,9 @@ pub fn flowhost() -> &'static Path {
     })
 }
 
+/// The policy of tests: their servers are on this machine, and may be asked to connect back.
+pub const POLICY: &str = "egress: { allow: [127.0.0.0/8, '::1', localhost], listen: 1-65535 }\n";
+
 /// Compiled components are kept beside the tests, and not in the home folder of who runs them.
 fn cache_folder() -> PathBuf {
     flowhost().with_file_name("flow-tests-cache")
@@ -79,12 +82,13 @@ impl Bench {
     /// When there is no room for it.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            folder: tempfile::Builder::new()
-                .prefix("flow-test-")
-                .tempdir()
-                .expect("a temporary folder"),
-        }
+        let folder = tempfile::Builder::new()
+            .prefix("flow-test-")
+            .tempdir()
+            .expect("a temporary folder");
+        let bench = Self { folder };
+        bench.write("policy.yaml", POLICY);
+        bench
     }
 
     /// A path below the folder.
@@ -139,7 +143,7 @@ impl Bench {
         path
     }
 
-    /// `flowhost` with the environment that tests want: own state, shared cache, nothing else set.
+    /// `flowhost` with the environment that tests want: own state, the tests' policy, shared cache, nothing else set.
     #[must_use]
     pub fn command(&self) -> Command {
         let mut command = Command::new(flowhost());
@@ -147,6 +151,7 @@ impl Bench {
             .current_dir(self.folder.path())
             .env("XDG_CACHE_HOME", cache_folder())
             .env("FLOWHOST_STATE", self.path("state"))
+            .env("FLOWHOST_POLICY", self.path("policy.yaml"))
             .stdin(Stdio::null());
         command
     }

@@ -182,6 +182,7 @@ fn a_copy_anywhere_knows_the_ftp_connector() {
     command
         .env_clear()
         .env("FLOWHOST_STATE", bench.path("state"))
+        .env("FLOWHOST_POLICY", bench.path("policy.yaml"))
         .current_dir(bench.path(""));
     command.arg("run").arg(file);
     let run = Run::of(command);

@@ -9,14 +9,14 @@ use flowhost::event::Events;
 use flowhost::imports::exchange::{Exchange, Incoming};
 use flowhost::instance::{Instance, RunContext};
 use flowhost::payload::Payload;
-use flowhost::policy::Limits;
+use flowhost::policy::Policy;
 use flowhost::state::spool::Spool;
 use serde_json::{Value, json};
 
 const FILES: usize = 100_000;
 
 /// The connector's memory. Its code and one file take some 2 MiB, so that all entries together do not fit.
-const MEMORY: usize = 32 * 1024 * 1024;
+const MEMORY: &str = "memory=32MiB";
 
 /// A busy machine with two cores takes a third of that.
 const MOST: Duration = Duration::from_mins(1);
@@ -40,12 +40,13 @@ async fn call(server: &FtpServer, endpoint: &str, options: Value) -> (Vec<String
         .load(flowhost::FTP_COMPONENT)
         .await
         .expect("the built component");
+    let policy = Policy::default()
+        .allow("127.0.0.1")
+        .and_then(|policy| policy.limit(MEMORY))
+        .expect("a policy");
     let run = RunContext {
-        limits: Limits {
-            memory: MEMORY,
-            ..Limits::default()
-        },
-        ..RunContext::new("run-1", Events::none())
+        policy: policy.of("shop"),
+        ..RunContext::new("run-1", "shop", Events::none())
     };
     let mut instance = Instance::start(&connector, run).await.expect("it starts");
     let options = options.to_string();

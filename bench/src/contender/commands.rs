@@ -95,7 +95,7 @@ fn flowhost(command: &mut Command, task: &Task<'_>) -> Result<()> {
     fs::write(&file, format!("{:#}\n", flow(&[(SHOP, settings)], steps)))
         .with_context(|| format!("cannot write {}", file.display()))?;
     command
-        .args(["run", "flow.yaml"])
+        .args(["run", "--allow", "127.0.0.1", "flow.yaml"])
         .env("FLOWHOST_STATE", task.folder.join("state"))
         .env("FLOWHOST_CACHE", task.folder.join("cache"));
     Ok(())

@@ -10,7 +10,7 @@ use flowhost::flow::redact::redacted;
 use flowhost::flow::template::texts;
 use flowhost::flow::{self, Configured, Flow, LoadOptions};
 use flowhost::instance::{Instance, RunContext};
-use flowhost::tls::TlsPolicy;
+use flowhost::policy::Policy;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -46,7 +46,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn check(args: Args) -> anyhow::Result<ExitCode> {
-    let tls = args.operator.tls()?;
+    let policy = args.operator.policy()?;
     let runtime = runtime()?;
     let options = LoadOptions {
         variables: args.var.iter().cloned().collect(),
@@ -73,7 +73,7 @@ pub(super) async fn check(args: Args) -> anyhow::Result<ExitCode> {
             continue;
         }
         for (name, instance) in &flow.instances {
-            failed |= !connection(&args, &tls, path, &flow, name, instance).await;
+            failed |= !connection(&args, &policy, path, &flow, name, instance).await;
         }
     }
     if args.json {
@@ -94,13 +94,13 @@ pub(super) async fn check(args: Args) -> anyhow::Result<ExitCode> {
 /// Tests one instance's connection, tells what was found, and whether it was good.
 async fn connection(
     args: &Args,
-    tls: &TlsPolicy,
+    policy: &Policy,
     path: &Path,
     flow: &Flow,
     name: &str,
     instance: &Configured,
 ) -> bool {
-    let steps = match ask(args, tls, flow, name, instance).await {
+    let steps = match ask(args, policy, flow, name, instance).await {
         Ok(steps) => steps,
         Err(failure) => {
             let message = failure.to_string();
@@ -144,16 +144,16 @@ fn details(step: &CheckStep, flow: &Flow) -> Option<Value> {
 
 async fn ask(
     args: &Args,
-    tls: &TlsPolicy,
+    policy: &Policy,
     flow: &Flow,
     name: &str,
     instance: &Configured,
 ) -> Result<Vec<CheckStep>, Failure> {
     let run = RunContext {
         log_threshold: args.trace.log_threshold(),
-        tls: tls.clone(),
+        policy: policy.of(name),
         identities: Arc::clone(&instance.identities),
-        ..RunContext::new("check", redacted(&traced(name, args.json), &flow.redactor))
+        ..RunContext::new("check", name, redacted(&traced(name, args.json), &flow.redactor))
     };
     Instance::start(&instance.connector, run)
         .await?

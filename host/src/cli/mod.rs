@@ -29,9 +29,10 @@ Exit codes:
   130  ended at once by a second Ctrl-C
 
 Environment:
-  FLOWHOST_STATE  folder for what a run keeps on disk, where --state is not given
-  FLOWHOST_CACHE  folder for compiled connectors (default: flowhost in the user's cache folder)
-  FLOWHOST_LOG    the host's own log, for example `debug`";
+  FLOWHOST_STATE   folder for what a run keeps on disk, where --state is not given
+  FLOWHOST_POLICY  the policy file, where --policy is not given
+  FLOWHOST_CACHE   folder for compiled connectors (default: flowhost in the user's cache folder)
+  FLOWHOST_LOG     the host's own log, for example `debug`";
 
 /// Runs flows that move documents between systems through sandboxed connectors.
 #[derive(Debug, Parser)]
@@ -145,8 +146,8 @@ mod tests {
         let hash = "ab".repeat(32);
         for command in ["run", "check"] {
             let operator = |arguments: &[&str]| match parsed(&[&[command, "f.yaml"], arguments].concat()) {
-                Ok(Command::Run(args)) => Ok(args.operator.tls().expect("no file to read")),
-                Ok(Command::Check(args)) => Ok(args.operator.tls().expect("no file to read")),
+                Ok(Command::Run(args)) => Ok(args.operator.policy().expect("no file to read").tls),
+                Ok(Command::Check(args)) => Ok(args.operator.policy().expect("no file to read").tls),
                 Ok(other) => panic!("{other:?}"),
                 Err(error) => Err(error),
             };

@@ -1,18 +1,33 @@
 //! What the operator of the host says, for the commands that connect.
 
 use super::Wrong;
+use anyhow::Result;
 use clap::ValueEnum;
-use flowhost::tls::{TlsPolicy, TlsVersion, parse_fingerprint};
+use flowhost::policy::Policy;
+use flowhost::tls::{TlsVersion, parse_fingerprint};
 use std::fs;
 use std::path::PathBuf;
 
-/// The operator's say, which no flow can change.
+/// The operator's say, which no flow can change. What the command line says adds to the policy file or takes its place.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "The operator's say")]
 pub(super) struct Operator {
-    /// The oldest TLS version that connectors accept.
-    #[arg(long, value_name = "VERSION", value_enum, default_value_t = Version::V1_2)]
-    tls_minimum: Version,
+    /// The policy file: what connectors may reach and use.
+    #[arg(long, value_name = "FILE", env = "FLOWHOST_POLICY")]
+    policy: Option<PathBuf>,
+    /// Let connectors reach this host too: a name, `*.name`, an address or a range of them (`10.1.0.0/16`), with ports
+    /// behind a colon if not all are meant; may be repeated. Without it they reach public addresses only.
+    #[arg(long, value_name = "HOST[:PORTS]")]
+    allow: Vec<String>,
+    /// The ports on which connectors may wait for data connections (FTP's active mode), such as `40000-40100`.
+    #[arg(long, value_name = "PORTS")]
+    listen: Option<String>,
+    /// Change a limit: `memory=64MiB` for all instances, `shop.cpu_quota=10%` for one; may be repeated.
+    #[arg(long, value_name = "NAME=VALUE")]
+    limit: Vec<String>,
+    /// The oldest TLS version that connectors accept [default: 1.2].
+    #[arg(long, value_name = "VERSION", value_enum)]
+    tls_minimum: Option<Version>,
     /// Let flows connect to servers whose certificate nobody checks. For tests.
     #[arg(long)]
     allow_insecure_tls: bool,
@@ -36,23 +51,45 @@ impl Operator {
     /// The policy.
     ///
     /// # Errors
-    /// When the file with the authorities is not what it has to be.
-    pub(super) fn tls(&self) -> Result<TlsPolicy, Wrong> {
-        let policy = TlsPolicy {
-            minimum: match self.tls_minimum {
+    /// When a file or an argument is not what it has to be.
+    pub(super) fn policy(&self) -> Result<Policy> {
+        let mut policy = match &self.policy {
+            Some(path) => Policy::read(path)?,
+            None => Policy::default(),
+        };
+        let wrong = |name: &str, value: &str, reason: String| Wrong(format!("--{name} {value}: {reason}"));
+        for target in &self.allow {
+            policy = policy
+                .allow(target)
+                .map_err(|reason| wrong("allow", target, reason))?;
+        }
+        if let Some(ports) = &self.listen {
+            policy = policy
+                .listen(ports)
+                .map_err(|reason| wrong("listen", ports, reason))?;
+        }
+        for change in &self.limit {
+            policy = policy
+                .limit(change)
+                .map_err(|reason| wrong("limit", change, reason))?;
+        }
+        if let Some(version) = self.tls_minimum {
+            policy.tls.minimum = match version {
                 Version::V1_2 => TlsVersion::V1_2,
                 Version::V1_3 => TlsVersion::V1_3,
-            },
-            insecure: self.allow_insecure_tls,
-            distrusted: self.distrust.clone(),
-            roots: None,
-        };
-        let Some(path) = &self.tls_roots else {
-            return Ok(policy);
-        };
-        let wrong = |reason: String| Wrong(format!("--tls-roots {}: {reason}", path.display()));
-        let roots = fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-        policy.with_roots(roots).map_err(|error| wrong(error.message))
+            };
+        }
+        policy.tls.insecure |= self.allow_insecure_tls;
+        policy.tls.distrusted.extend(&self.distrust);
+        if let Some(path) = &self.tls_roots {
+            let wrong = |reason: String| wrong("tls-roots", &path.display().to_string(), reason);
+            let roots = fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+            policy.tls = policy
+                .tls
+                .with_roots(roots)
+                .map_err(|error| wrong(error.message))?;
+        }
+        Ok(policy)
     }
 }
 

@@ -113,7 +113,7 @@ impl Bars {
                 .all
                 .add(total.map_or_else(ProgressBar::no_length, ProgressBar::new));
             bar.set_style(style(total.is_some()));
-            bar.set_prefix(format!("{step}: {payload}"));
+            bar.set_prefix(harmless(&format!("{step}: {payload}")));
             bar.enable_steady_tick(Duration::from_millis(250));
             bar
         });
@@ -146,11 +146,31 @@ fn dialogue(event: &Event, now: &Zoned) -> Option<String> {
     else {
         return None;
     };
-    Some(format!("{} {step} {message}", now.strftime("%H:%M:%S%.3f")))
+    let words = format!("{} {step} {message}", now.strftime("%H:%M:%S%.3f"));
+    Some(harmless(&words))
+}
+
+/// Text for a terminal. Names and messages come from servers and connectors: they must not move the cursor, change
+/// colours, turn the direction of writing, or begin a line of their own.
+fn harmless(text: &str) -> String {
+    let turns = |character| matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars()
+        .fold(String::with_capacity(text.len()), |mut shown, character| {
+            match character {
+                '\n' => shown.push_str("\n    "),
+                character if character.is_control() || turns(character) => shown.push('\u{fffd}'),
+                character => shown.push(character),
+            }
+            shown
+        })
 }
 
 /// An event as a line for people; none for those that only bars show.
 fn text(event: &Event) -> Option<String> {
+    words(event).map(|words| harmless(&words))
+}
+
+fn words(event: &Event) -> Option<String> {
     Some(match event {
         Event::RunStarted { run, flow } => format!("{flow}: run {run}"),
         Event::StepStarted { step, attempt, .. } if *attempt > 1 => format!("{step}: try {attempt}"),
@@ -297,6 +317,20 @@ mod tests {
                 attempt: 1
             }),
             None
+        );
+    }
+
+    #[test]
+    fn a_name_cannot_write_over_the_terminal() {
+        let done = Event::PayloadDone {
+            step: "pull".to_owned(),
+            payload: "a\u{1b}[2J\r\u{202e}b\nok: 9 payloads".into(),
+            bytes: 1,
+            attributes: vec![],
+        };
+        assert_eq!(
+            text(&done).as_deref(),
+            Some("pull: a\u{fffd}[2J\u{fffd}\u{fffd}b\n    ok: 9 payloads (1 B)")
         );
     }
 

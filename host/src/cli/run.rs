@@ -6,7 +6,6 @@ use anyhow::Context as _;
 use flowhost::contract::LogLevel;
 use flowhost::event::Events;
 use flowhost::flow::{self, LoadOptions, RunOptions};
-use flowhost::policy::Limits;
 use std::collections::BTreeMap;
 use std::env;
 use std::path::PathBuf;
@@ -68,7 +67,7 @@ pub(super) fn variable(text: &str) -> Result<(String, String), String> {
 }
 
 pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let tls = args.operator.tls()?;
+    let policy = args.operator.policy()?;
     let runtime = runtime()?;
     let variables: BTreeMap<String, String> = args.var.into_iter().collect();
     let flow = match flow::load(&runtime, &args.flow, &LoadOptions { variables }).await {
@@ -90,8 +89,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         },
         log_threshold: args.trace.log_threshold(),
         cancel,
-        limits: Limits::default(),
-        tls,
+        policy,
     };
     let report = flow::run(&flow, &options).await?;
     Ok(exit(report.is_ok()))
@@ -99,29 +97,55 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 /// The first interrupt ends the run in good order, the second at once.
 async fn interrupts(cancel: CancellationToken) {
-    wait_for_interrupt().await;
+    let Ok(mut signals) = Signals::listen() else {
+        return; // The system's own way with interrupts stays: the process ends.
+    };
+    signals.next().await;
     eprintln!("flowhost: ending the run; once more to end at once");
     cancel.cancel();
-    wait_for_interrupt().await;
+    signals.next().await;
     std::process::exit(INTERRUPTED);
 }
 
+/// The signals that end a run. One listener for all of them: a second signal that comes right behind the first must not
+/// fall between two.
 #[cfg(unix)]
-async fn wait_for_interrupt() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        result = tokio::signal::ctrl_c() => if result.is_err() { std::future::pending::<()>().await },
-        _ = terminate.recv() => {}
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
     }
 }
 
 #[cfg(not(unix))]
-async fn wait_for_interrupt() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 }
 

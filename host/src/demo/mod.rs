@@ -23,6 +23,7 @@ use self::tree::Tree;
 use crate::engine::Runtime;
 use crate::event::Events;
 use crate::flow::{self, LoadOptions, RunOptions};
+use crate::policy::Policy;
 
 /// (1) Files from a server into a local folder.
 pub const COLLECT_ORDERS: &str = include_str!("../../../examples/collect-orders.yaml");
@@ -186,6 +187,8 @@ impl Stage {
         };
         let options = RunOptions {
             events: events.clone(),
+            // The demo's servers are in this very program.
+            policy: Policy::default().allow("127.0.0.1").map_err(anyhow::Error::msg)?,
             ..RunOptions::new(self.folder.path().join("state"))
         };
         let report = flow::run(&flow, &options).await?;

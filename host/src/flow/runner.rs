@@ -10,9 +10,8 @@ use super::{Flow, Step};
 use crate::contract::LogLevel;
 use crate::event::{Event, Events};
 use crate::payload::Payload;
-use crate::policy::Limits;
+use crate::policy::Policy;
 use crate::state::spool::Spool;
-use crate::tls::TlsPolicy;
 use anyhow::Context as _;
 use attempts::StepDone;
 use jiff::Timestamp;
@@ -35,14 +34,12 @@ pub struct RunOptions {
     pub log_threshold: LogLevel,
     /// Ends the run early.
     pub cancel: CancellationToken,
-    /// How much one connector may use.
-    pub limits: Limits,
-    /// What the operator says about the connectors' TLS.
-    pub tls: TlsPolicy,
+    /// What the operator says: what connectors may reach and use.
+    pub policy: Policy,
 }
 
 impl RunOptions {
-    /// No quota, the usual limits, safe TLS, no dialogue, and nobody who listens or cancels.
+    /// No quota, the usual policy, no dialogue, and nobody who listens or cancels.
     #[must_use]
     pub fn new(state: impl Into<PathBuf>) -> Self {
         Self {
@@ -51,8 +48,7 @@ impl RunOptions {
             events: Events::none(),
             log_threshold: LogLevel::Debug,
             cancel: CancellationToken::new(),
-            limits: Limits::default(),
-            tls: TlsPolicy::default(),
+            policy: Policy::default(),
         }
     }
 }
@@ -177,8 +173,7 @@ impl Run<'_> {
             cancel: &self.options.cancel,
             spool: &self.spool,
             log_threshold: self.options.log_threshold,
-            limits: &self.options.limits,
-            tls: &self.options.tls,
+            policy: &self.options.policy,
             deadline: Instant::now() + step.timeout,
             timeout: step.timeout,
         };

@@ -8,6 +8,7 @@ use crate::contract::{Effect, Error, ErrorKind, Metadata};
 use crate::event::Event;
 use crate::meter::Meter;
 use crate::payload::Payload;
+use crate::policy::LimitReached;
 use crate::state::spool::Spool;
 pub use body::Writer;
 use body::{Sink, SinkStream, SourceStream};
@@ -83,16 +84,8 @@ impl Exchange {
 #[derive(Default)]
 pub(crate) struct Desk {
     pub(crate) exchange: Option<Exchange>,
-    pub(crate) limits: DeskLimits,
     /// Readers handed out and not settled, by their handle.
     open: HashMap<u32, Incoming>,
-}
-
-/// The limits that `begin` checks.
-#[derive(Default, Clone, Copy)]
-pub(crate) struct DeskLimits {
-    pub(crate) payloads: u64,
-    pub(crate) metadata: usize,
 }
 
 impl Desk {
@@ -118,6 +111,11 @@ pub fn unsettled() -> Error {
     }
 }
 
+/// What reaches the guest when it would go beyond a limit.
+fn denied(reached: &LimitReached) -> Error {
+    Error::new(ErrorKind::DeniedByHost, reached.to_string())
+}
+
 fn cancelled() -> Error {
     Error::new(ErrorKind::Cancelled, "the run is being cancelled")
 }
@@ -129,6 +127,13 @@ impl State {
     fn meter(&self, metadata: &Metadata) -> Meter {
         let label = metadata.name.as_deref().unwrap_or(&metadata.id);
         Meter::new(&self.context.events, &self.context.step, label, metadata.size)
+    }
+
+    fn check_metadata(&self, metadata: &Metadata) -> Result<(), LimitReached> {
+        if metadata_bytes(metadata) as u64 > self.bounds.limits().metadata.0 {
+            return Err(self.bounds.reached("metadata"));
+        }
+        Ok(())
     }
 
     fn give_up(&mut self, metadata: Metadata, reason: Error) {
@@ -170,23 +175,18 @@ fn metadata_bytes(metadata: &Metadata) -> usize {
 
 impl Host for State {
     fn begin(&mut self, metadata: Metadata) -> wasmtime::Result<Result<Offer, Error>> {
+        self.may_call("exchange.begin")?;
         if self.context.cancel.is_cancelled() {
             return Ok(Err(cancelled()));
         }
-        let limits = self.desk.limits;
         if metadata.id.is_empty() {
             return Ok(Err(Error::new(
                 ErrorKind::InvalidSettings,
                 "the payload's id is empty",
             )));
         }
-        let bytes = metadata_bytes(&metadata);
-        if bytes > limits.metadata {
-            let message = format!(
-                "the payload's metadata has {bytes} bytes; the host's limit is {}",
-                limits.metadata
-            );
-            return Ok(Err(Error::new(ErrorKind::InvalidSettings, message)));
+        if let Err(reached) = self.check_metadata(&metadata) {
+            return Ok(Err(denied(&reached)));
         }
         let meter = self.meter(&metadata);
         let Some(exchange) = &mut self.desk.exchange else {
@@ -199,17 +199,15 @@ impl Host for State {
             exchange.skipped += 1;
             return Ok(Ok(Offer::Skip));
         }
-        if exchange.accepted.len() as u64 >= limits.payloads {
-            let message = format!(
-                "the call made {} payloads, which is the host's limit",
-                limits.payloads
-            );
-            return Ok(Err(Error::new(ErrorKind::DeniedByHost, message)));
+        let made = exchange.accepted.len() + exchange.aborted.len();
+        if made as u64 >= self.bounds.limits().payloads {
+            return Ok(Err(denied(&self.bounds.reached("payloads"))));
         }
         let sink = Sink {
             writer: Some(exchange.spool.writer()),
             failure: None,
             meter,
+            bounds: self.bounds.clone(),
         };
         let writer = Writer {
             metadata,
@@ -220,6 +218,7 @@ impl Host for State {
     }
 
     fn next(&mut self) -> wasmtime::Result<Result<Option<Resource<Reader>>, Error>> {
+        self.may_call("exchange.next")?;
         if self.context.cancel.is_cancelled() {
             return Ok(Err(cancelled()));
         }
@@ -237,13 +236,15 @@ impl Host for State {
     }
 
     fn report(&mut self, id: String, problem: Error) -> wasmtime::Result<()> {
-        let most = self.desk.limits.payloads;
+        self.may_call("exchange.report")?;
+        let most = self.bounds.limits().payloads;
         let Some(exchange) = &mut self.desk.exchange else {
-            return Ok(()); // `plan` and `check` have no payloads to tell of.
+            return Ok(()); // `check` has no payloads to tell of.
         };
         if exchange.reported.len() as u64 >= most {
-            wasmtime::bail!("the connector reported more than {most} problems, which is the host's limit");
+            wasmtime::bail!(self.bounds.reached("payloads").to_string());
         }
+        let problem = problem.tamed();
         if exchange.note(&id, &problem) {
             self.context.events.send(&Event::PayloadProblem {
                 step: self.context.step.clone(),
@@ -302,7 +303,7 @@ impl HostWriter for State {
 
     fn abort(&mut self, writer: Resource<Writer>, reason: Error) -> wasmtime::Result<()> {
         let writer = self.table.delete(writer)?;
-        self.give_up(writer.metadata, reason);
+        self.give_up(writer.metadata, reason.tamed());
         Ok(())
     }
 
@@ -360,6 +361,10 @@ impl HostReader for State {
             wasmtime::bail!("the reader was settled before");
         };
         let outcome = match outcome {
+            Outcome::Fail(error) => Outcome::Fail(error.tamed()),
+            Outcome::Pass(metadata) if let Err(reached) = self.check_metadata(&metadata) => {
+                Outcome::Fail(denied(&reached))
+            }
             Outcome::Pass(metadata) if metadata.id != incoming.payload.metadata.id => {
                 let message = "the connector passed the payload on under another id";
                 Outcome::Fail(Error {

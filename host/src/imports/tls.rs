@@ -8,11 +8,6 @@ use crate::tls::{Context, Identities, NAME_SHOWN, Session, SystemTrust, TlsPolic
 use std::sync::Arc;
 use wasmtime::component::Resource;
 
-/// Contexts and sessions that one connector may have at the same time. One control connection has one context, and a
-/// session for itself and for each data connection.
-const MOST_CONTEXTS: u32 = 32;
-const MOST_SESSIONS: u32 = 64;
-
 /// What the TLS of one live connector is made of. By default it is safe, and nobody's.
 #[derive(Default)]
 pub(crate) struct Tls {
@@ -22,8 +17,8 @@ pub(crate) struct Tls {
     identities: Arc<Identities>,
     /// Whom the operating system trusts.
     system: Arc<SystemTrust>,
-    contexts: u32,
-    sessions: u32,
+    contexts: u64,
+    sessions: u64,
 }
 
 impl Tls {
@@ -61,11 +56,13 @@ impl Tls {
     }
 }
 
-fn too_many(most: u32, what: &str) -> Error {
-    Error {
-        reason: Reason::Denied,
-        message: format!("This host holds at most {most} {what} for a connector at the same time."),
-        certificate: None,
+impl State {
+    fn too_many(&self, limit: &'static str) -> Error {
+        Error {
+            reason: Reason::Denied,
+            message: self.bounds.reached(limit).to_string(),
+            certificate: None,
+        }
     }
 }
 
@@ -77,8 +74,9 @@ impl HostContext for State {
         trust: Trust,
         client_certificate: Option<String>,
     ) -> wasmtime::Result<Result<Resource<Context>, Error>> {
-        if self.tls.contexts >= MOST_CONTEXTS {
-            return Ok(Err(too_many(MOST_CONTEXTS, "TLS contexts")));
+        self.may_call("tls.context.create")?;
+        if self.tls.contexts >= self.bounds.limits().tls_contexts {
+            return Ok(Err(self.too_many("tls_contexts")));
         }
         Ok(match self.tls.context(&trust, client_certificate.as_deref()) {
             Ok(context) => {
@@ -95,8 +93,8 @@ impl HostContext for State {
         context: Resource<Context>,
         server_name: String,
     ) -> wasmtime::Result<Result<Resource<Session>, Error>> {
-        if self.tls.sessions >= MOST_SESSIONS {
-            return Ok(Err(too_many(MOST_SESSIONS, "TLS sessions")));
+        if self.tls.sessions >= self.bounds.limits().tls_sessions {
+            return Ok(Err(self.too_many("tls_sessions")));
         }
         Ok(match self.table.get(&context)?.open(&server_name) {
             Ok(session) => {

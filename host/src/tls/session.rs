@@ -206,8 +206,7 @@ impl Session {
     /// Reads what arrived as far as it is there, and collects what is to be sent.
     fn read(&mut self, plaintext: &mut Vec<u8>) -> Result<(), Failed> {
         if let Stage::Rustls(connection) = &mut self.stage {
-            let read = drive(connection, &mut self.arrived, plaintext, &mut self.pending)?;
-            self.closed |= read.closed;
+            self.closed |= drive(connection, &mut self.arrived, plaintext, &mut self.pending)?;
             self.establish()?;
         }
         if let Stage::Records(records) = &mut self.stage {
@@ -287,20 +286,15 @@ impl Session {
     }
 }
 
-/// What a turn of rustls' states came to.
-struct Driven {
-    closed: bool,
-}
-
 /// Turns the states of rustls until it needs more bytes, or has finished the handshake of TLS 1.3: what comes after
-/// that is not its any more.
+/// that is not its any more. Gives whether the peer has closed.
 fn drive(
     connection: &mut UnbufferedClientConnection,
     arrived: &mut Vec<u8>,
     plaintext: &mut Vec<u8>,
     reply: &mut Vec<u8>,
-) -> Result<Driven, Failed> {
-    let mut driven = Driven { closed: false };
+) -> Result<bool, Failed> {
+    let mut closed = false;
     let mut at = 0;
     let ended = loop {
         let UnbufferedStatus { mut discard, state } = connection.process_tls_records(&mut arrived[at..]);
@@ -323,7 +317,7 @@ fn drive(
                     }
                 }
             }
-            Ok(ConnectionState::PeerClosed) => driven.closed = true,
+            Ok(ConnectionState::PeerClosed) => closed = true,
             // `WriteTraffic`, `BlockedHandshake`, `Closed`; early data is for servers only.
             Ok(_) => waiting = true,
             Err(error) => result = Err(error),
@@ -334,7 +328,7 @@ fn drive(
         }
     };
     drop(arrived.drain(..at.min(arrived.len())));
-    ended.map(|()| driven)
+    ended.map(|()| closed)
 }
 
 /// What a connection that has failed has left to say. It is asked only while there is something: asked once more, it

@@ -31,11 +31,14 @@ const OPERATORS: &str = "The trusted certificates that the operator of this host
 
 /// The authorities of the operating system. They are read when they are first needed, and once.
 #[derive(Debug, Default)]
-pub(crate) struct SystemTrust(OnceLock<Arc<rustls_platform_verifier::Verifier>>);
+pub(crate) struct SystemTrust {
+    verifier: OnceLock<Arc<rustls_platform_verifier::Verifier>>,
+    roots: OnceLock<Vec<CertificateDer<'static>>>,
+}
 
 impl SystemTrust {
     fn verifier(&self) -> Result<Arc<dyn ServerCertVerifier>, Box<Error>> {
-        if let Some(verifier) = self.0.get() {
+        if let Some(verifier) = self.verifier.get() {
             return Ok(Arc::clone(verifier) as _);
         }
         let verifier = rustls_platform_verifier::Verifier::new(provider()).map_err(|error| {
@@ -43,7 +46,26 @@ impl SystemTrust {
                 "The trusted certificates of this host's system cannot be had: {error}."
             ))
         })?;
-        Ok(Arc::clone(self.0.get_or_init(|| Arc::new(verifier))) as _)
+        Ok(Arc::clone(self.verifier.get_or_init(|| Arc::new(verifier))) as _)
+    }
+
+    /// The system's authorities but for those that the operator distrusts: a server need not show its root, and the
+    /// system's own check cannot be told to leave one out.
+    fn without(&self, distrusted: &[[u8; 32]]) -> Result<Believed, Box<Error>> {
+        let found = self
+            .roots
+            .get_or_init(|| rustls_native_certs::load_native_certs().certs);
+        let trusted = found.iter().filter(|root| listed(root, distrusted).is_none());
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(trusted.cloned());
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
+            .build()
+            .map_err(|error| {
+                invalid(format!(
+                    "The trusted certificates of this host's system cannot be had: {error}."
+                ))
+            })?;
+        Ok(Believed::Issued(verifier))
     }
 }
 
@@ -78,7 +100,7 @@ impl Verifier {
         let believed = match trust {
             Trust::HostDefault => match &policy.roots {
                 None if policy.distrusted.is_empty() => Believed::Issued(system.verifier()?),
-                None => system_without(&policy.distrusted)?,
+                None => system.without(&policy.distrusted)?,
                 Some(roots) => given(roots, OPERATORS, &policy.distrusted)?,
             },
             Trust::Roots(roots) => given(roots, "The trusted certificates", &policy.distrusted)?,
@@ -238,25 +260,6 @@ impl ServerCertVerifier for Verifier {
 /// When it holds no certificates, or one that cannot be read.
 pub(super) fn check_roots(pem: &str) -> Result<(), Box<Error>> {
     given(pem, OPERATORS, &[]).map(drop)
-}
-
-/// The operating system's authorities but for those that the operator distrusts: a server need not show its root, and
-/// the system's own check cannot be told to leave one out.
-fn system_without(distrusted: &[[u8; 32]]) -> Result<Believed, Box<Error>> {
-    let found = rustls_native_certs::load_native_certs().certs;
-    let mut roots = RootCertStore::empty();
-    let trusted = found
-        .into_iter()
-        .filter(|root| listed(root, distrusted).is_none());
-    roots.add_parsable_certificates(trusted);
-    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
-        .build()
-        .map_err(|error| {
-            invalid(format!(
-                "The trusted certificates of this host's system cannot be had: {error}."
-            ))
-        })?;
-    Ok(Believed::Issued(verifier))
 }
 
 /// Trust in the certificates of a PEM text but for those that the operator distrusts; `what` names them in complaints.

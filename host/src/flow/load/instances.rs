@@ -36,21 +36,19 @@ impl Loader {
             let base = child("/instances", name);
             let identities = self.identities(&child(&base, "client_certificates"), file);
             let named = file.connector.as_str();
-            let connector = match loaded.remove(named) {
-                Some(connector) => Ok(connector),
+            let connector = match loaded.get(named) {
+                Some(connector) => Ok(Arc::clone(connector)),
                 None => self.connector(named).await,
             };
             let connector: Arc<Connector> = match connector {
-                Ok(connector) => {
-                    loaded.insert(named, Arc::clone(&connector));
-                    connector
-                }
+                Ok(connector) => connector,
                 Err(message) => {
                     self.problem(&format!("{base}/connector"), message);
                     instances.insert(name.clone(), None);
                     continue;
                 }
             };
+            loaded.insert(named, Arc::clone(&connector));
             let connection = self.settings(&format!("{base}/settings"), file, &connector);
             let configured = connection
                 .zip(identities)
@@ -66,23 +64,19 @@ impl Loader {
 
     /// Reads the client certificates with their keys; none when there are problems.
     fn identities(&mut self, base: &str, file: &InstanceFile) -> Option<Identities> {
-        let mut identities = Some(Identities::new());
+        let before = self.problems.len();
+        let mut identities = Identities::new();
         for (name, files) in &file.client_certificates {
             let (certificate, key) = (self.folder.join(&files.certificate), self.folder.join(&files.key));
             match Identity::read(&certificate, &key) {
-                Ok(identity) => {
-                    if let Some(identities) = &mut identities {
-                        identities.insert(name.clone(), identity);
-                    }
-                }
+                Ok(identity) => drop(identities.insert(name.clone(), identity)),
                 Err(error) => {
                     let field = if error.is_of_key() { "key" } else { "certificate" };
                     self.problem(&child(&child(base, name), field), error.to_string());
-                    identities = None;
                 }
             }
         }
-        identities
+        (self.problems.len() == before).then_some(identities)
     }
 
     async fn connector(&self, name: &str) -> Result<Arc<Connector>, String> {
@@ -193,14 +187,16 @@ async fn plan<'a>(
     endpoint: &str,
     call: &Call,
 ) -> Result<(), Failure> {
-    let mut instance = if let Some(instance) = live.remove(name).filter(Instance::is_alive) {
-        instance
-    } else {
-        let run = RunContext {
-            identities: Arc::clone(&configured.identities),
-            ..RunContext::new("plan", Events::none())
-        };
-        Instance::start(&configured.connector, run).await?
+    let mut instance = match live.remove(name).filter(Instance::is_alive) {
+        Some(instance) => instance,
+        // Without client certificates: `plan` calls no import.
+        None => {
+            Instance::start(
+                &configured.connector,
+                RunContext::new("plan", name, Events::none()),
+            )
+            .await?
+        }
     };
     let planned = instance.plan(Some(endpoint), call).await;
     live.insert(name, instance);

@@ -137,10 +137,9 @@ async fn live(
     let run = RunContext {
         log_threshold: work.log_threshold,
         cancel: work.cancel.clone(),
-        limits: work.limits.clone(),
-        tls: work.tls.clone(),
+        policy: work.policy.of(name),
         identities: Arc::clone(&configured.identities),
-        ..RunContext::new(work.run_id, work.events.clone())
+        ..RunContext::new(work.run_id, name, work.events.clone())
     };
     Instance::start(&configured.connector, run).await
 }

@@ -15,9 +15,8 @@ use crate::failure::Failure;
 use crate::imports::exchange::Exchange;
 use crate::instance::Instance;
 use crate::payload::Payload;
-use crate::policy::Limits;
+use crate::policy::Policy;
 use crate::state::spool::Spool;
-use crate::tls::TlsPolicy;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -100,10 +99,8 @@ pub struct Work<'a> {
     pub spool: &'a Arc<Spool>,
     /// The quietest log lines of a connector that become events.
     pub log_threshold: LogLevel,
-    /// What one connector may use.
-    pub limits: &'a Limits,
-    /// What the operator says about TLS.
-    pub tls: &'a TlsPolicy,
+    /// What the operator says: what connectors may reach and use.
+    pub policy: &'a Policy,
     /// When the step has to be done.
     pub deadline: Instant,
     /// The step's time limit, to be named when it is over.

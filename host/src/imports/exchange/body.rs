@@ -1,8 +1,10 @@
 //! Bodies on their way between a guest and the spool.
 
+use super::denied;
 use crate::contract::{Error, ErrorKind, Metadata, Retry};
 use crate::meter::Meter;
 use crate::payload::Payload;
+use crate::policy::bounds::Bounds;
 use crate::state::spool::{BodyReader, BodyWriter, SpoolError};
 use bytes::Bytes;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -69,6 +71,17 @@ pub(super) struct Sink {
     pub(super) writer: Option<BodyWriter>,
     pub(super) failure: Option<Error>,
     pub(super) meter: Meter,
+    pub(super) bounds: Bounds,
+}
+
+impl Sink {
+    /// The bytes so far are of no use any more, and their room may be somebody else's.
+    fn fail(&mut self, failure: Error) -> StreamError {
+        self.writer = None;
+        let message = failure.message.clone();
+        self.failure = Some(failure);
+        StreamError::LastOperationFailed(wasmtime::Error::msg(message))
+    }
 }
 
 /// The stream that takes a body. Writing goes straight to the spool: memory or the page cache.
@@ -85,14 +98,13 @@ impl OutputStream for SinkStream {
         let Some(writer) = &mut sink.writer else {
             return Err(StreamError::Closed);
         };
-        if let Err(error) = writer.write(&bytes) {
-            sink.failure = Some(Error::from(&error));
-            // The bytes so far are of no use; their room may be somebody else's.
-            sink.writer = None;
-            return Err(StreamError::LastOperationFailed(wasmtime::Error::msg(
-                error.to_string(),
-            )));
+        let length = writer.len() + bytes.len() as u64;
+        let written = writer.write(&bytes);
+        if length > sink.bounds.limits().payload_size.0 {
+            let reached = sink.bounds.reached("payload_size");
+            return Err(sink.fail(denied(&reached)));
         }
+        written.map_err(|error| sink.fail(Error::from(&error)))?;
         sink.meter.add(bytes.len());
         Ok(())
     }

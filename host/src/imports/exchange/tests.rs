@@ -4,8 +4,12 @@ use super::*;
 use crate::contract::LogLevel;
 use crate::event::Events;
 use crate::imports::context::Context;
+use crate::imports::log::Log;
 use crate::imports::tls::Tls;
-use crate::policy::{Limits, Reach};
+use crate::policy::Limits;
+use crate::policy::bounds::Bounds;
+use crate::policy::limits::Size;
+use crate::policy::reach::Reach;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -22,20 +26,19 @@ impl Bench {
         let told: Arc<Mutex<Vec<Value>>> = Arc::default();
         let sink = Arc::clone(&told);
         let events = Events::new(move |event| sink.lock().expect("not poisoned").push(json!(event)));
-        let context = Context::new(
-            "run".into(),
-            events.clone(),
-            LogLevel::Debug,
-            CancellationToken::new(),
-        );
-        let mut state = State::new(context, Reach::none(events), Tls::default(), &Limits::default());
+        let limits = Limits {
+            payloads: 3,
+            metadata: Size(1000),
+            ..Limits::default()
+        };
+        let bounds = Bounds::new("shop", limits, events.clone());
+        let log = Log::new(events.clone(), LogLevel::Debug, bounds.clone());
+        let context = Context::new("run".into(), events, log, CancellationToken::new());
+        let reach = Reach::none(bounds.clone(), Arc::default());
+        let mut state = State::new(context, reach, Tls::default(), bounds);
         let folder = tempfile::tempdir().expect("a folder");
         let spool = Spool::create(folder.path(), None).expect("a spool");
         state.context.step = "pull".into();
-        state.desk.limits = DeskLimits {
-            payloads: 3,
-            metadata: 1000,
-        };
         state.desk.exchange = Some(Exchange::new(spool, []));
         Self {
             state,
