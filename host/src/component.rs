@@ -168,9 +168,11 @@ impl Connector {
             let descriptor = base.flow_connector_connector().call_describe(&mut store).await?;
             wasmtime::Result::Ok((instance, descriptor))
         };
-        let (instance, descriptor) = quick(describe, DESCRIBE_LIMIT, &bounds)
-            .await
-            .map_err(|failure| LoadError::Describe(failure.to_string()))?;
+        let described = quick(describe, DESCRIBE_LIMIT, &bounds).await;
+        let (instance, descriptor) = described.map_err(|failure| {
+            let failure = failure.with_last_words(|| store.data().output.text());
+            LoadError::Describe(failure.to_string())
+        })?;
         let endpoints = find_endpoints(&component, &mut store, &instance);
         compare(&descriptor, &endpoints)?;
         Ok(Self {

@@ -46,6 +46,17 @@ impl Failure {
         }
     }
 
+    /// With the end of what the connector printed, if it trapped.
+    pub(crate) fn with_last_words(self, last_words: impl FnOnce() -> String) -> Self {
+        match self {
+            Self::Trap(trap) => Self::Trap(Trap {
+                last_words: last_words(),
+                ..trap
+            }),
+            failure => failure,
+        }
+    }
+
     /// What a report calls the kind: the contract's error kind, or `trap`, `time-out`, `cancelled`, `limit`, `policy`,
     /// `host`.
     #[must_use]

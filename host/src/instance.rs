@@ -10,7 +10,7 @@ use crate::component::{Connector, EndpointFunc};
 use crate::contract::{Call, CheckStep, Egress, Error, LogLevel, Summary};
 use crate::engine::plain;
 use crate::event::Events;
-use crate::failure::{Failure, Trap};
+use crate::failure::Failure;
 use crate::imports::State;
 use crate::imports::context::Context;
 use crate::imports::exchange::Exchange;
@@ -317,15 +317,11 @@ impl Instance {
             Ok(Err(error)) => Err(Failure::Connector(error.tamed())),
             Err(failure @ Failure::Host(_)) => Err(failure),
             Err(failure) => {
+                // Nothing of it may be used again.
                 let live = self.live.take();
-                let last_words = live.map(|live| live.store.data().output.text());
-                Err(match failure {
-                    Failure::Trap(trap) => Failure::Trap(Trap {
-                        last_words: last_words.unwrap_or_default(),
-                        ..trap
-                    }),
-                    failure => failure,
-                })
+                Err(failure.with_last_words(|| {
+                    live.map_or_else(String::new, |live| live.store.data().output.text())
+                }))
             }
         }
     }

@@ -449,7 +449,9 @@ impl Outcome {
         let beside: Vec<_> = crate::tree::raw_names(&self.bench.path(""))
             .into_iter()
             .map(|name| String::from_utf8_lossy(&name).into_owned())
-            .filter(|name| !["in", "out", "state", "flow.yaml", "guest.wasm"].contains(&name.as_str()))
+            .filter(|name| {
+                !["in", "out", "state", "flow.yaml", "policy.yaml", "guest.wasm"].contains(&name.as_str())
+            })
             .collect();
         assert!(beside.is_empty(), "files beside the flow: {beside:?}");
     }

@@ -3,8 +3,8 @@
 use flow_tests::run::{Bench, Run, SHOP, flow, get, with, write};
 use flow_tests::script::{Script, ScriptServer};
 use flow_tests::servers::{FtpServer, Kind};
-use serde_json::{Value, json};
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
 use std::net::TcpListener;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -40,11 +40,21 @@ fn a_private_address_has_to_be_allowed() {
     let refused = pull(&bench, server.settings(), &[]);
     let message = failed(&refused, "policy");
     let advice = format!("`--allow 127.0.0.1:{port}`, or `egress.allow` in the policy file");
-    assert!(message.contains("`127.0.0.1` (FTP control connection)"), "{message}");
-    assert!(message.contains("loopback") && message.contains(&advice), "{message}");
+    assert!(
+        message.contains("`127.0.0.1` (FTP control connection)"),
+        "{message}"
+    );
+    assert!(
+        message.contains("loopback") && message.contains(&advice),
+        "{message}"
+    );
     assert_eq!(server.count("CONNECT"), 0);
 
-    let allowed = pull(&bench, server.settings(), &["--allow", &format!("127.0.0.1:{port}")]);
+    let allowed = pull(
+        &bench,
+        server.settings(),
+        &["--allow", &format!("127.0.0.1:{port}")],
+    );
     allowed.assert_ok(1);
 }
 
@@ -53,7 +63,10 @@ fn a_name_is_resolved_by_the_host_and_its_addresses_judged() {
     let (server, bench) = (server(), Bench::new());
     let named = with(server.settings(), "host", "localhost");
     let message = failed(&pull(&bench, named.clone(), &[]), "policy").to_owned();
-    assert!(message.contains("`localhost`") && message.contains("loopback"), "{message}");
+    assert!(
+        message.contains("`localhost`") && message.contains("loopback"),
+        "{message}"
+    );
     pull(&bench, named, &["--allow", "localhost"]).assert_ok(1);
 }
 
@@ -69,22 +82,33 @@ fn only_what_is_listed_is_reached_where_the_policy_says_so() {
     pull(&bench, server.settings(), &arguments).assert_ok(1);
     let elsewhere = with(server.settings(), "host", "ftp.example.com");
     let message = failed(&pull(&bench, elsewhere, &arguments), "policy").to_owned();
-    assert!(message.contains("not among what the operator allows"), "{message}");
-    bench.write("strict.yaml", "egress: { allow: [127.0.0.0/8], deny: [127.0.0.1] }\n");
+    assert!(
+        message.contains("not among what the operator allows"),
+        "{message}"
+    );
+    bench.write(
+        "strict.yaml",
+        "egress: { allow: [127.0.0.0/8], deny: [127.0.0.1] }\n",
+    );
     let message = failed(&pull(&bench, server.settings(), &arguments), "policy").to_owned();
     assert!(message.contains("the operator denies `127.0.0.1`"), "{message}");
 }
 
 #[test]
 fn waiting_for_data_connections_has_to_be_allowed() {
-    let server = FtpServer::start(Kind::Pyftpdlib).expect("it starts").expect("it is there");
+    let server = FtpServer::start(Kind::Pyftpdlib)
+        .expect("it starts")
+        .expect("it is there");
     server.write("a.txt", "hello");
     let bench = Bench::new();
     let active = with(server.settings(), "data_connection", "active");
     let active = with(active, "active_ports", "42000-42010");
     let allow = ["--allow", "127.0.0.1"];
     let message = failed(&pull(&bench, active.clone(), &allow), "policy").to_owned();
-    assert!(message.contains("42000-42010") && message.contains("`--listen PORTS`"), "{message}");
+    assert!(
+        message.contains("42000-42010") && message.contains("`--listen PORTS`"),
+        "{message}"
+    );
     let listening = [&allow[..], &["--listen", "42000-42100"]].concat();
     pull(&bench, active.clone(), &listening).assert_ok(1);
     let elsewhere = [&allow[..], &["--listen", "43000-43100"]].concat();
@@ -95,11 +119,22 @@ fn waiting_for_data_connections_has_to_be_allowed() {
 #[test]
 fn data_connections_stay_within_the_operators_ports() {
     let (server, bench) = (server(), Bench::new());
-    bench.write("narrow.yaml", "egress: { allow: [127.0.0.1], data_ports: '1-1023' }\n");
-    let run = pull(&bench, with(server.settings(), "max_tries", 1), &["--policy", "narrow.yaml"]);
+    bench.write(
+        "narrow.yaml",
+        "egress: { allow: [127.0.0.1], data_ports: '1-1023' }\n",
+    );
+    let run = pull(
+        &bench,
+        with(server.settings(), "max_tries", 1),
+        &["--policy", "narrow.yaml"],
+    );
     let message = failed(&run, "denied-by-host");
     assert!(!message.is_empty(), "{run}");
-    let told = run.events.iter().filter(|event| event["step"] == "policy").count();
+    let told = run
+        .events
+        .iter()
+        .filter(|event| event["step"] == "policy")
+        .count();
     assert!(told >= 1, "{run}");
 }
 
@@ -110,13 +145,19 @@ fn bytes_beyond_the_limit_fail_the_step_and_nothing_is_delivered() {
     let arguments = ["--allow", "127.0.0.1", "--limit", "shop.bytes_in=100KiB"];
     let run = pull(&bench, server.settings(), &arguments);
     let message = failed(&run, "limit").to_owned();
-    assert!(message.contains("`bytes_in` (100KiB)") && message.contains("--limit shop.bytes_in="), "{message}");
+    assert!(
+        message.contains("`bytes_in` (100KiB)") && message.contains("--limit shop.bytes_in="),
+        "{message}"
+    );
     assert!(bench.files("in").is_empty());
     bench.assert_spool_empty();
     let arguments = ["--allow", "127.0.0.1", "--limit", "payload_size=100KiB"];
     let run = pull(&bench, server.settings(), &arguments);
     assert_eq!(run.code, Some(1), "{run}");
-    assert!(run.stdout.contains("`payload_size` (100KiB)") && run.stdout.contains("denied-by-host"), "{run}");
+    assert!(
+        run.stdout.contains("`payload_size` (100KiB)") && run.stdout.contains("denied-by-host"),
+        "{run}"
+    );
     assert!(bench.files("in").is_empty());
     // For another instance the limit says nothing.
     let arguments = ["--allow", "127.0.0.1", "--limit", "other.bytes_in=100KiB"];
@@ -126,7 +167,11 @@ fn bytes_beyond_the_limit_fail_the_step_and_nothing_is_delivered() {
 #[test]
 fn little_memory_and_no_sockets_are_told_with_their_names() {
     let (server, bench) = (server(), Bench::new());
-    let run = pull(&bench, server.settings(), &["--allow", "127.0.0.1", "--limit", "memory=64KiB"]);
+    let run = pull(
+        &bench,
+        server.settings(),
+        &["--allow", "127.0.0.1", "--limit", "memory=64KiB"],
+    );
     assert!(failed(&run, "limit").contains("`memory` (64KiB)"), "{run}");
     let arguments = ["--allow", "127.0.0.1", "--limit", "sockets=1"];
     let run = pull(&bench, with(server.settings(), "max_tries", 1), &arguments);
@@ -139,11 +184,23 @@ fn what_the_operator_says_wrongly_is_refused_before_anything_is_done() {
     let (server, bench) = (server(), Bench::new());
     bench.write("p.yaml", "limits: { memroy: 1MiB }\n");
     for (arguments, words) in [
-        (["--policy", "p.yaml"], "p.yaml:1:11: limits.memroy: is not known here; did you mean `memory`?"),
-        (["--policy", "missing.yaml"], "missing.yaml: the policy cannot be read"),
-        (["--allow", "ftp://x"], "--allow ftp://x: `ftp://x` is no target: write a name"),
+        (
+            ["--policy", "p.yaml"],
+            "p.yaml:1:11: limits.memroy: is not known here; did you mean `memory`?",
+        ),
+        (
+            ["--policy", "missing.yaml"],
+            "missing.yaml: the policy cannot be read",
+        ),
+        (
+            ["--allow", "ftp://x"],
+            "--allow ftp://x: `ftp://x` is no target: write a name",
+        ),
         (["--listen", "0"], "--listen 0: `0` are no ports"),
-        (["--limit", "memory=lots"], "--limit memory=lots: the limit `memory` cannot be `lots`"),
+        (
+            ["--limit", "memory=lots"],
+            "--limit memory=lots: the limit `memory` cannot be `lots`",
+        ),
         (["--limit", "shop.cpus=3"], "there is no limit `cpus`"),
     ] {
         let run = pull(&bench, server.settings(), &arguments);
@@ -166,17 +223,29 @@ fn without_any_permission_a_connector_is_described_and_its_settings_checked() {
     let run = Run::of(describe);
     assert!(run.code == Some(0) && run.stdout.contains("ftp-get"), "{run}");
     let check = |settings: Value, arguments: &[&str]| {
-        let file = bench.flow_file(&flow(&[(SHOP, settings)], vec![get(SHOP, json!({ "path": "a.txt" })), write("in")]));
+        let file = bench.flow_file(&flow(
+            &[(SHOP, settings)],
+            vec![get(SHOP, json!({ "path": "a.txt" })), write("in")],
+        ));
         let mut command = bench.command();
-        command.args(["check", "--policy", "nothing.yaml"]).args(arguments).arg(file);
+        command
+            .args(["check", "--policy", "nothing.yaml"])
+            .args(arguments)
+            .arg(file);
         Run::of(command)
     };
     let run = check(server.settings(), &["--offline"]);
     assert!(run.code == Some(0) && run.stdout.contains("valid"), "{run}");
     let run = check(with(server.settings(), "port", "many"), &["--offline"]);
-    assert!(run.code == Some(2) && run.stderr.contains("instances.shop.settings.port"), "{run}");
+    assert!(
+        run.code == Some(2) && run.stderr.contains("instances.shop.settings.port"),
+        "{run}"
+    );
     let run = check(server.settings(), &[]);
-    assert!(run.code == Some(1) && run.stdout.contains("shop: policy: failed:"), "{run}");
+    assert!(
+        run.code == Some(1) && run.stdout.contains("shop: policy: failed:"),
+        "{run}"
+    );
     assert_eq!(server.count("CONNECT"), 0);
 }
 
@@ -185,7 +254,8 @@ fn without_any_permission_a_connector_is_described_and_its_settings_checked() {
 fn an_interrupt_reaches_the_connector_and_a_second_is_immediate() {
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = silent.local_addr().expect("bound").port();
-    let settings = json!({ "host": "127.0.0.1", "port": port, "auth": "anonymous", "timeout": 300, "max_tries": 1 });
+    let settings =
+        json!({ "host": "127.0.0.1", "port": port, "auth": "anonymous", "timeout": 300, "max_tries": 1 });
     for (signals, code) in [(&[Signal::INT][..], 1), (&[Signal::INT, Signal::TERM], 130)] {
         let bench = Bench::new();
         let file = bench.flow_file(&flow(
@@ -205,7 +275,11 @@ fn an_interrupt_reaches_the_connector_and_a_second_is_immediate() {
         let output = child.wait_with_output().expect("it ends");
         let stdout = String::from_utf8_lossy(&output.stdout);
         assert_eq!(output.status.code(), Some(code), "{stdout}");
-        assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+        assert!(
+            started.elapsed() < Duration::from_secs(5),
+            "{:?}",
+            started.elapsed()
+        );
         // At once is without a word.
         assert_eq!(stdout.contains("\"cancelled\""), code == 1, "{stdout}");
     }
