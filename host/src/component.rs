@@ -4,6 +4,7 @@ use crate::bindings::ConnectorBaseIndices;
 use crate::contract::{CONTRACT_VERSION, Call, Descriptor, Endpoint, Error, LogLevel, Summary};
 use crate::engine::Runtime;
 use crate::event::Events;
+use crate::failure::Failure;
 use crate::imports::State;
 use crate::imports::context::Context;
 use crate::imports::log::Log;
@@ -170,8 +171,14 @@ impl Connector {
         };
         let described = quick(describe, DESCRIBE_LIMIT, &bounds).await;
         let (instance, descriptor) = described.map_err(|failure| {
-            let failure = failure.with_last_words(|| store.data().output.text());
-            LoadError::Describe(failure.to_string())
+            LoadError::Describe(match failure.with_last_words(|| store.data().output.text()) {
+                // Nobody can give it more.
+                Failure::TimeOut(limit) => format!("it did not end within {limit:?}"),
+                Failure::Limit(reached) => {
+                    format!("it reached the limit `{}` ({})", reached.name, reached.value)
+                }
+                failure => failure.to_string(),
+            })
         })?;
         let endpoints = find_endpoints(&component, &mut store, &instance);
         compare(&descriptor, &endpoints)?;

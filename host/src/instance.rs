@@ -169,11 +169,19 @@ impl Instance {
             limit: PLAN_LIMIT,
             mute: Some("plan"),
         };
-        self.make(turn, &mut None, async |live| {
-            let connector = live.base.flow_connector_connector();
-            connector.call_plan(&mut live.store, endpoint, call).await
+        let plan = self
+            .make(turn, &mut None, async |live| {
+                let connector = live.base.flow_connector_connector();
+                connector.call_plan(&mut live.store, endpoint, call).await
+            })
+            .await;
+        plan.map_err(|failure| match failure {
+            Failure::TimeOut(limit) => Failure::Slow {
+                function: "plan",
+                limit,
+            },
+            failure => failure,
         })
-        .await
     }
 
     /// Lets the connector connect and sign in, and tell what it found. With `probe_write` it may also try what only

@@ -264,7 +264,7 @@ impl Host for State {
             return Ok(()); // `check` has no payloads to tell of.
         };
         if exchange.reported.len() as u64 >= most {
-            wasmtime::bail!(self.bounds.reached("payloads").to_string());
+            return Err(self.bounds.reached("payloads").into());
         }
         let problem = problem.tamed();
         if exchange.note(&id, &problem) {

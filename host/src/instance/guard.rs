@@ -76,6 +76,9 @@ fn broke(error: &wasmtime::Error, bounds: &Bounds) -> Failure {
 /// other answer.
 fn reached(error: &wasmtime::Error, bounds: &Bounds) -> Option<LimitReached> {
     const DEADLY: [&str; 2] = ["memory", "table_elements"];
+    if let Some(reached) = error.downcast_ref::<LimitReached>() {
+        return Some(reached.clone());
+    }
     if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) {
         return Some(bounds.reached("handles"));
     }

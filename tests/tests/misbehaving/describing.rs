@@ -11,18 +11,24 @@ fn assert_refused(guest: &str, parts: &[&str]) {
 fn a_description_calls_no_import() {
     assert_refused(
         "describe_calls_an_import",
-        &["cannot describe itself", "flow:connector/context", "log"],
+        &["cannot describe itself", "`describe` called `context.log`"],
     );
 }
 
 #[test]
 fn a_description_ends() {
-    assert_refused("describe_loops", &["cannot describe itself", "2s"]);
+    assert_refused(
+        "describe_loops",
+        &["cannot describe itself: it reached the limit `cpu_time` (2s)"],
+    );
 }
 
 #[test]
 fn a_description_does_not_wait() {
-    assert_refused("describe_waits", &["cannot describe itself", "5s"]);
+    assert_refused(
+        "describe_waits",
+        &["cannot describe itself: it did not end within 5s"],
+    );
 }
 
 #[test]
@@ -45,14 +51,17 @@ fn a_description_is_text() {
 
 #[test]
 fn a_schema_is_json() {
-    assert_refused("describe_no_json", &["the connector's schema is not JSON"]);
+    assert_refused(
+        "describe_no_json",
+        &["in the connector's description, the schema is not JSON"],
+    );
 }
 
 #[test]
 fn a_schema_is_a_schema() {
     assert_refused(
         "describe_no_schema",
-        &["the connector's schema is not a JSON Schema"],
+        &["in the connector's description, the schema is not a JSON Schema"],
     );
 }
 

@@ -95,18 +95,13 @@ fn a_wait_ends_with_the_runs_cancellation() {
     assert_cancelled(&outcome);
 }
 
-/// The guest's step was ended, and the one behind it not begun.
+/// The guest's step was ended; and the one behind it, if there was anything for it to do, not begun.
 fn assert_cancelled(outcome: &Outcome) {
     let failed = outcome.failures();
-    let steps: Vec<_> = failed
-        .iter()
-        .map(|failure| (&failure["step"], &failure["kind"]))
-        .collect();
-    let cancelled = json!("cancelled");
-    assert_eq!(
-        steps,
-        [(&json!(STEP), &cancelled), (&json!("write"), &cancelled)],
+    assert_eq!(failed[0]["step"], STEP, "{outcome}");
+    assert_eq!(failed[0]["message"], "cancelled", "{outcome}");
+    assert!(
+        failed.iter().all(|failure| failure["kind"] == "cancelled"),
         "{outcome}"
     );
-    assert_eq!(failed[0]["message"], "cancelled", "{outcome}");
 }

@@ -19,7 +19,11 @@ fn assert_refused(plan: &str, more: Value, parts: &[&str]) {
 
 #[test]
 fn a_plan_ends() {
-    assert_refused("loop", json!({}), &["steps[0]", "plan", "2s"]);
+    assert_refused(
+        "loop",
+        json!({}),
+        &["steps[0]", "the connector's `plan` did not end within 5s"],
+    );
 }
 
 #[test]
@@ -38,8 +42,11 @@ fn a_plan_does_not_ask_for_any_address() {
 
 #[test]
 fn a_plan_has_a_size() {
-    assert_refused("many", json!({ "count": 100_000 }), &["steps[0]", "plan"]);
-    assert_refused("huge", json!({}), &["steps[0]", "plan"]);
+    let entries = "it has 5000 entries, and a plan has at most 100";
+    assert_refused("many", json!({ "count": 5_000 }), &["steps[0]", entries]);
+    let passed = "too much data is being copied between the host and the guest";
+    assert_refused("many", json!({ "count": 100_000 }), &["steps[0]", passed]);
+    assert_refused("huge", json!({}), &["steps[0]", passed]);
 }
 
 #[test]
@@ -52,7 +59,7 @@ fn a_plan_calls_no_import() {
     assert_refused(
         "call-import",
         json!({}),
-        &["steps[0]", "flow:connector/context", "log"],
+        &["steps[0]", "`plan` called `context.log`"],
     );
 }
 

@@ -108,13 +108,16 @@ fn an_answer_beyond_the_memory_is_a_trap() {
 #[test]
 fn room_beyond_the_memory_is_a_trap() {
     let outcome = raw("wild-room").run();
-    outcome.assert_step_failed("trap", &["the connector trapped", "out of bounds"]);
+    outcome.assert_step_failed(
+        "trap",
+        &["the connector trapped", "realloc return: beyond end of memory"],
+    );
 }
 
 #[test]
 fn a_start_function_ends() {
     let outcome = with_more("(func $spin (loop $more (br $more))) (start $spin)").run();
-    outcome.assert_refused(&["cannot describe itself", "2s"]);
+    outcome.assert_refused(&["cannot describe itself: it reached the limit `cpu_time` (2s)"]);
 }
 
 #[test]
