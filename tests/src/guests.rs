@@ -233,7 +233,7 @@ impl Guest {
         }
         steps.push(last);
         steps.push(write("out"));
-        flow_of(&self.connector, steps)
+        flow_of(&self.connector, &steps)
     }
 
     /// Runs it beside honest ones, and checks those.
@@ -329,7 +329,7 @@ impl Guest {
     }
 }
 
-fn flow_of(connector: &Path, steps: Vec<Value>) -> Value {
+fn flow_of(connector: &Path, steps: &[Value]) -> Value {
     json!({ "name": "guest", "instances": { INSTANCE: { "connector": connector } }, "steps": steps })
 }
 
@@ -426,6 +426,22 @@ impl Outcome {
         assert!(self.events.is_empty(), "{self}");
     }
 
+    /// Checks that the connector was refused because its description took too much work. Where much else goes on, the
+    /// clock may come first.
+    ///
+    /// # Panics
+    /// When it was not.
+    pub fn assert_refused_for_work(&self) {
+        let text = self.to_string();
+        let clock = text.contains("did not end within 5s");
+        let reason = if clock {
+            "it did not end within 5s"
+        } else {
+            "it reached the limit `cpu_time` (2s)"
+        };
+        self.assert_refused(&[&format!("cannot describe itself: {reason}")]);
+    }
+
     /// Checks that these files, and no others, came out of the flow, each with `content`.
     ///
     /// # Panics
@@ -520,8 +536,8 @@ async fn honest_passes() {
 
 async fn honest(bench: Bench, step: Value) {
     let before = bench.path("in").is_dir().then(|| crate::steps::read("in/*"));
-    let steps = before.into_iter().chain([step, write("out")]).collect();
-    let file = bench.flow_file(&flow_of(&component("misbehave"), steps));
+    let steps: Vec<Value> = before.into_iter().chain([step, write("out")]).collect();
+    let file = bench.flow_file(&flow_of(&component("misbehave"), &steps));
     let events: Arc<Mutex<Vec<Value>>> = Arc::default();
     let sink = Arc::clone(&events);
     let options = RunOptions {

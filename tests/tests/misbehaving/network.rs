@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 const DENIED: &str = "Permission denied";
 
-fn to(behaviour: &str, address: &str, planned: Value) -> Guest {
+fn to(behaviour: &str, address: &str, planned: &Value) -> Guest {
     Guest::misbehaving(&json!({ "behaviour": behaviour, "address": address, "planned": planned }))
 }
 
@@ -32,7 +32,7 @@ fn an_address_that_is_not_planned_is_not_reached() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("bound").to_string();
     // Allowed by the operator, and not asked for.
-    assert_denied(to("dial", &address, json!([])).allow("127.0.0.1"), &address);
+    assert_denied(to("dial", &address, &json!([])).allow("127.0.0.1"), &address);
     assert_untouched(&listener);
 }
 
@@ -41,7 +41,7 @@ fn another_port_than_the_planned_one_is_not_reached() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("bound").to_string();
     assert_denied(
-        to("dial", &address, json!([["127.0.0.1", 21]])).allow("127.0.0.1"),
+        to("dial", &address, &json!([["127.0.0.1", 21]])).allow("127.0.0.1"),
         &address,
     );
     assert_untouched(&listener);
@@ -56,7 +56,7 @@ fn special_addresses_that_are_not_planned_are_not_reached() {
         "[fd00:ec2::254]:80",
         "[::1]:22",
     ] {
-        assert_denied(to("dial", address, json!([])), address);
+        assert_denied(to("dial", address, &json!([])), address);
     }
 }
 
@@ -71,7 +71,7 @@ fn special_addresses_that_are_planned_need_the_operator() {
         ("localhost", port, "loopback"),
         ("::ffff:127.0.0.1", port, "loopback"),
     ] {
-        let guest = to("dial", &format!("127.0.0.1:{port}"), json!([[host, port]]));
+        let guest = to("dial", &format!("127.0.0.1:{port}"), &json!([[host, port]]));
         let outcome = guest.run();
         outcome.assert_step_failed("policy", &[host, class, "--allow"]);
     }
@@ -85,7 +85,7 @@ fn what_is_planned_and_allowed_is_reached() {
     let guest = to(
         "dial",
         &address.to_string(),
-        json!([["127.0.0.1", address.port()]]),
+        &json!([["127.0.0.1", address.port()]]),
     );
     let outcome = guest.allow("127.0.0.1").run();
     outcome.assert_step_failed("internal", &[&format!("connected to {address}")]);
@@ -94,7 +94,10 @@ fn what_is_planned_and_allowed_is_reached() {
 
 #[test]
 fn a_name_that_is_not_planned_is_not_looked_up() {
-    assert_denied(to("resolve", "unplanned.invalid", json!([])), "unplanned.invalid");
+    assert_denied(
+        to("resolve", "unplanned.invalid", &json!([])),
+        "unplanned.invalid",
+    );
 }
 
 #[test]
@@ -103,7 +106,7 @@ fn nobody_listens_without_a_plan() {
         ("127.0.0.1:0", "TcpListen with 127.0.0.1:"),
         ("0.0.0.0:2121", "TcpBind with 0.0.0.0:2121"),
     ] {
-        let outcome = to("bind", address, json!([])).run();
+        let outcome = to("bind", address, &json!([])).run();
         outcome.assert_step_failed("internal", &[address, DENIED]);
         let lines = outcome.policy_lines();
         assert_eq!(lines.len(), 1, "{outcome}");
@@ -116,7 +119,7 @@ fn no_datagram_gets_out() {
     let receiver = UdpSocket::bind("127.0.0.1:0").expect("a port");
     let address = receiver.local_addr().expect("bound");
     let planned = json!([["127.0.0.1", address.port()]]);
-    let outcome = to("send-datagram", &address.to_string(), planned)
+    let outcome = to("send-datagram", &address.to_string(), &planned)
         .allow("127.0.0.1")
         .run();
     outcome.assert_step_failed("internal", &[DENIED]);
@@ -135,7 +138,7 @@ fn what_is_sent_ends_with_its_limit() {
     let guest = to(
         "send",
         &address.to_string(),
-        json!([["127.0.0.1", address.port()]]),
+        &json!([["127.0.0.1", address.port()]]),
     );
     let outcome = guest.allow("127.0.0.1").limit("bytes_out=1MiB").run();
     outcome.assert_step_failed("limit", &["`bytes_out` (1MiB)", "--limit it.bytes_out="]);
@@ -157,7 +160,7 @@ fn what_is_received_ends_with_its_limit() {
     let guest = to(
         "receive",
         &address.to_string(),
-        json!([["127.0.0.1", address.port()]]),
+        &json!([["127.0.0.1", address.port()]]),
     );
     let outcome = guest.allow("127.0.0.1").limit("bytes_in=1MiB").run();
     outcome.assert_step_failed("limit", &["`bytes_in` (1MiB)", "--limit it.bytes_in="]);
