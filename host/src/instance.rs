@@ -292,11 +292,17 @@ impl Instance {
     ) -> Result<T, Failure> {
         let cancel = self.run.cancel.clone();
         let bounds = self.bounds.clone();
+        // What may call no import cannot hear that it should end.
+        let grace = if turn.mute.is_some() {
+            Duration::ZERO
+        } else {
+            bounds.limits().grace.0
+        };
         let live = self.prepare(turn)?;
         let state = live.store.data_mut();
         let ending = state.context.cancel.clone();
         state.desk.exchange = exchange.take();
-        let answer = guard(call(live), turn.limit, &cancel, &ending, &bounds).await;
+        let answer = guard(call(live), turn.limit, &cancel, &ending, grace, &bounds).await;
         *exchange = live.store.data_mut().desk.close();
         self.finish(answer)
     }

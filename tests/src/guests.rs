@@ -27,12 +27,12 @@ pub const INSTANCE: &str = "it";
 /// The id of the step in which a guest misbehaves.
 pub const STEP: &str = "misbehave";
 
-/// The most resident memory that this process may have at the end of a test, KiB: 192 MiB of its own (the compiler's
-/// and the guests' machine code, and what the allocator keeps of earlier tests), and for each test that may run at the
-/// same time a guest of 64 MiB, as much that it passes to the host, and its honest neighbours.
+/// The most resident memory that this process may have at the end of a test, KiB: 128 MiB of its own (the compiler, the
+/// guests' machine code, what the allocator keeps of earlier tests), and for each test that may run at the same time a
+/// guest of 64 MiB, the 8 MiB that it may pass at once, and three honest runs.
 fn most_resident_kib() -> u64 {
     let tests = std::thread::available_parallelism().map_or(1, usize::from) as u64;
-    (192 + tests * (64 + 64 + 32)) * 1024
+    (128 + tests * (64 + 8 + 3 * 8)) * 1024
 }
 
 /// Payloads of an honest run.
