@@ -7,6 +7,7 @@ use crate::bindings::ConnectorBaseIndices;
 use crate::contract::{CONTRACT_VERSION, Call, Descriptor, Endpoint, Error, LogLevel, Summary};
 use crate::engine::Runtime;
 use crate::event::Events;
+use crate::failure::Failure;
 use crate::imports::State;
 use crate::imports::context::Context;
 use crate::imports::log::Log;
@@ -176,9 +177,17 @@ impl Connector {
             let descriptor = base.flow_connector_connector().call_describe(&mut store).await?;
             wasmtime::Result::Ok((instance, descriptor))
         };
-        let (instance, descriptor) = quick(describe, DESCRIBE_LIMIT, &bounds)
-            .await
-            .map_err(|failure| LoadError::Describe(failure.to_string()))?;
+        let described = quick(describe, DESCRIBE_LIMIT, &bounds).await;
+        let (instance, descriptor) = described.map_err(|failure| {
+            LoadError::Describe(match failure.with_last_words(|| store.data().output.text()) {
+                // Nobody can give it more.
+                Failure::TimeOut(limit) => format!("it did not end within {limit:?}"),
+                Failure::Limit(reached) => {
+                    format!("it reached the limit `{}` ({})", reached.name, reached.value)
+                }
+                failure => failure.to_string(),
+            })
+        })?;
         let endpoints = find_endpoints(&component, &mut store, &instance);
         compare(&descriptor, &endpoints)?;
         Ok(Self {

@@ -17,6 +17,14 @@ pub enum Failure {
     /// The call did not end within its time limit, nor in the grace period after it was asked to.
     #[error("the connector did not end within {0:?}; give the step a larger `timeout`")]
     TimeOut(Duration),
+    /// The same of a function that nobody can give more time.
+    #[error("the connector's `{function}` did not end within {limit:?}; it must neither wait nor work much")]
+    Slow {
+        /// `plan`.
+        function: &'static str,
+        /// What it had.
+        limit: Duration,
+    },
     /// The run was cancelled and the connector did not end in the grace period.
     #[error("cancelled")]
     Cancelled,
@@ -39,10 +47,22 @@ impl Failure {
             Self::Connector(error) => &error.retry,
             Self::Trap(_)
             | Self::TimeOut(_)
+            | Self::Slow { .. }
             | Self::Cancelled
             | Self::Limit(_)
             | Self::Policy(_)
             | Self::Host(_) => &Retry::Never,
+        }
+    }
+
+    /// With the end of what the connector printed, if it trapped.
+    pub(crate) fn with_last_words(self, last_words: impl FnOnce() -> String) -> Self {
+        match self {
+            Self::Trap(trap) => Self::Trap(Trap {
+                last_words: last_words(),
+                ..trap
+            }),
+            failure => failure,
         }
     }
 
@@ -53,7 +73,7 @@ impl Failure {
         match self {
             Self::Connector(error) => error.kind.name(),
             Self::Trap(_) => "trap",
-            Self::TimeOut(_) => "time-out",
+            Self::TimeOut(_) | Self::Slow { .. } => "time-out",
             Self::Cancelled => "cancelled",
             Self::Limit(_) => "limit",
             Self::Policy(_) => "policy",

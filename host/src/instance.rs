@@ -10,7 +10,7 @@ use crate::component::{Connector, EndpointFunc};
 use crate::contract::{Call, CheckStep, Egress, Error, LogLevel, Summary};
 use crate::engine::plain;
 use crate::event::Events;
-use crate::failure::{Failure, Trap};
+use crate::failure::Failure;
 use crate::imports::State;
 use crate::imports::context::Context;
 use crate::imports::exchange::Exchange;
@@ -169,11 +169,19 @@ impl Instance {
             limit: PLAN_LIMIT,
             mute: Some("plan"),
         };
-        self.make(turn, &mut None, async |live| {
-            let connector = live.base.flow_connector_connector();
-            connector.call_plan(&mut live.store, endpoint, call).await
+        let plan = self
+            .make(turn, &mut None, async |live| {
+                let connector = live.base.flow_connector_connector();
+                connector.call_plan(&mut live.store, endpoint, call).await
+            })
+            .await;
+        plan.map_err(|failure| match failure {
+            Failure::TimeOut(limit) => Failure::Slow {
+                function: "plan",
+                limit,
+            },
+            failure => failure,
         })
-        .await
     }
 
     /// Lets the connector connect and sign in, and tell what it found. With `probe_write` it may also try what only
@@ -284,11 +292,17 @@ impl Instance {
     ) -> Result<T, Failure> {
         let cancel = self.run.cancel.clone();
         let bounds = self.bounds.clone();
+        // What may call no import cannot hear that it should end.
+        let grace = if turn.mute.is_some() {
+            Duration::ZERO
+        } else {
+            bounds.limits().grace.0
+        };
         let live = self.prepare(turn)?;
         let state = live.store.data_mut();
         let ending = state.context.cancel.clone();
         state.desk.exchange = exchange.take();
-        let answer = guard(call(live), turn.limit, &cancel, &ending, &bounds).await;
+        let answer = guard(call(live), turn.limit, &cancel, &ending, grace, &bounds).await;
         *exchange = live.store.data_mut().desk.close();
         self.finish(answer)
     }
@@ -317,15 +331,11 @@ impl Instance {
             Ok(Err(error)) => Err(Failure::Connector(error.tamed())),
             Err(failure @ Failure::Host(_)) => Err(failure),
             Err(failure) => {
+                // Nothing of it may be used again.
                 let live = self.live.take();
-                let last_words = live.map(|live| live.store.data().output.text());
-                Err(match failure {
-                    Failure::Trap(trap) => Failure::Trap(Trap {
-                        last_words: last_words.unwrap_or_default(),
-                        ..trap
-                    }),
-                    failure => failure,
-                })
+                Err(failure.with_last_words(|| {
+                    live.map_or_else(String::new, |live| live.store.data().output.text())
+                }))
             }
         }
     }

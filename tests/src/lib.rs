@@ -8,11 +8,16 @@
 //! - [`proxy`]: [`CutProxy`](proxy::CutProxy), which breaks the connections to a real server.
 //! - [`run`]: [`Bench`](run::Bench), a folder of its own for a test, and the runs of `flowhost` in it.
 //! - [`steps`]: flows out of small parts, and those that most tests run.
+//! - [`guests`]: connectors that misbehave, run in this process beside honest ones.
+//! - [`crowd`]: many of them at once, beside one honest transfer. [`large`]: what tests of large transfers share.
 //! - [`shop`]: [`Shop`](shop::Shop), a web server that takes what flows send.
 //! - [`tree`]: folders of files, compared as wholes.
 //!
 //! Everything listens on loopback and on ports that nobody else has; readiness is waited for, never slept for.
 
+pub mod crowd;
+pub mod guests;
+pub mod large;
 pub mod pki;
 mod poll;
 pub mod proxy;

@@ -8,6 +8,7 @@ mod bench;
 mod build;
 mod demo;
 mod fuzz;
+mod guests;
 mod lint;
 mod process;
 mod servers;
@@ -46,7 +47,7 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
-    /// Get the servers, build, and run every test in the release profile
+    /// Get the servers, build, also the guests, and run every test in the release profile
     Test {
         /// Passed to `cargo test`, such as a test's name or `-- --nocapture`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -62,6 +63,8 @@ enum Command {
     Bench(bench::Options),
     /// Check format, lints, docs and dependencies (licences, sources, bans, advisories)
     Lint,
+    /// Build the connectors that misbehave in the tests, into target/guests
+    Guests,
     /// Get the FTP servers of the tests into target/servers; none is installed on the machine
     Servers,
     /// Find or get the wasm32-wasip2 toolchain and say which one it is
@@ -92,6 +95,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Fuzz(options) => fuzz::run(&workspace, &options)?,
         Command::Bench(options) => bench::run(&workspace, &options)?,
         Command::Lint => lint::run(&workspace)?,
+        Command::Guests => guests::run(&workspace)?,
         Command::Servers => servers::run(&workspace)?,
         Command::Toolchain => println!("{}", wasm::toolchain(&workspace)?),
     }

@@ -142,7 +142,8 @@ impl Run<'_> {
             let done = self.step(step, payloads).await;
             self.report.payloads += done.made;
             self.report.bytes += done.made_bytes;
-            self.report.skipped += done.skipped;
+            // What a connector counts is its own affair; it may be anything.
+            self.report.skipped = self.report.skipped.saturating_add(done.skipped);
             self.report.failed += done.failed + done.problems;
             // A problem with a payload that is delivered is no reason to keep it from the later steps.
             if done.failed > 0 && step.on_error == OnError::Stop {

@@ -41,6 +41,9 @@ pub struct Exchange {
     /// Payloads that were handed in and let fall without a word of what became of them. After a call that failed they
     /// may be handed in again; after one that ended well, [`unsettled`] is what happened to them.
     pub unsettled: Vec<Incoming>,
+    /// Payloads that were begun, and neither finished nor given up when the call ended. After a call that ended well,
+    /// [`unsettled`] is what happened to them.
+    pub unfinished: Vec<Metadata>,
     /// Payloads that were begun and given up, and not accepted later.
     pub aborted: Vec<(Metadata, Error)>,
     /// Offers answered with `skip`.
@@ -61,6 +64,7 @@ impl Exchange {
             accepted: Vec::new(),
             settled: Vec::new(),
             unsettled: Vec::new(),
+            unfinished: Vec::new(),
             aborted: Vec::new(),
             skipped: 0,
             reported: Vec::new(),
@@ -86,14 +90,27 @@ pub(crate) struct Desk {
     pub(crate) exchange: Option<Exchange>,
     /// Readers handed out and not settled, by their handle.
     open: HashMap<u32, Incoming>,
+    /// Writers handed out and not finished, by their handle.
+    begun: HashMap<u32, Begun>,
+}
+
+/// A payload on its way in, as the desk knows it: the guest may keep its handle longer than the call lasts.
+struct Begun {
+    metadata: Metadata,
+    sink: Arc<Mutex<Sink>>,
 }
 
 impl Desk {
-    /// Ends a call. Readers that the guest still holds were not settled.
+    /// Ends a call. Readers that the guest still holds were not settled, and writers not finished; from now on these take
+    /// nothing.
     pub(crate) fn close(&mut self) -> Option<Exchange> {
         let mut exchange = self.exchange.take()?;
         for (_, incoming) in self.open.drain() {
             exchange.unsettled.push(incoming);
+        }
+        for (_, Begun { metadata, sink }) in self.begun.drain() {
+            body::close(&sink);
+            exchange.unfinished.push(metadata);
         }
         Some(exchange)
     }
@@ -203,18 +220,23 @@ impl Host for State {
         if made as u64 >= self.bounds.limits().payloads {
             return Ok(Err(denied(&self.bounds.reached("payloads"))));
         }
-        let sink = Sink {
+        let sink = Arc::new(Mutex::new(Sink {
             writer: Some(exchange.spool.writer()),
             failure: None,
             meter,
             bounds: self.bounds.clone(),
+        }));
+        let begun = Begun {
+            metadata: metadata.clone(),
+            sink: Arc::clone(&sink),
         };
-        let writer = Writer {
+        let writer = self.table.push(Writer {
             metadata,
-            sink: Arc::new(Mutex::new(sink)),
+            sink,
             opened: false,
-        };
-        Ok(Ok(Offer::Accept(self.table.push(writer)?)))
+        })?;
+        self.desk.begun.insert(writer.rep(), begun);
+        Ok(Ok(Offer::Accept(writer)))
     }
 
     fn next(&mut self) -> wasmtime::Result<Result<Option<Resource<Reader>>, Error>> {
@@ -242,7 +264,7 @@ impl Host for State {
             return Ok(()); // `check` has no payloads to tell of.
         };
         if exchange.reported.len() as u64 >= most {
-            wasmtime::bail!(self.bounds.reached("payloads").to_string());
+            return Err(self.bounds.reached("payloads").into());
         }
         let problem = problem.tamed();
         if exchange.note(&id, &problem) {
@@ -258,8 +280,23 @@ impl Host for State {
     }
 }
 
+impl State {
+    /// Takes a writer of this call out of the guest's hands.
+    fn take(&mut self, writer: Resource<Writer>) -> wasmtime::Result<Writer> {
+        let handle = writer.rep();
+        let writer = self.table.delete(writer)?;
+        if self.desk.begun.remove(&handle).is_none() {
+            wasmtime::bail!("a writer outlived its call");
+        }
+        Ok(writer)
+    }
+}
+
 impl HostWriter for State {
     fn body(&mut self, writer: Resource<Writer>) -> wasmtime::Result<Resource<DynOutputStream>> {
+        if !self.desk.begun.contains_key(&writer.rep()) {
+            wasmtime::bail!("a writer outlived its call");
+        }
         let writer = self.table.get_mut(&writer)?;
         if std::mem::replace(&mut writer.opened, true) {
             wasmtime::bail!("the connector asked twice for the body of one writer");
@@ -269,15 +306,16 @@ impl HostWriter for State {
     }
 
     fn finish(&mut self, writer: Resource<Writer>) -> wasmtime::Result<Result<(), Error>> {
-        let writer = self.table.delete(writer)?;
+        let writer = self.take(writer)?;
         if self.context.cancel.is_cancelled() {
+            body::close(&writer.sink);
             self.give_up(writer.metadata, cancelled());
             return Ok(Err(cancelled()));
         }
         match writer.store() {
             Ok(payload) => {
                 let Some(exchange) = &mut self.desk.exchange else {
-                    wasmtime::bail!("a writer outlived its call");
+                    return Ok(Err(cancelled())); // There are no writers without one.
                 };
                 exchange
                     .aborted
@@ -302,14 +340,19 @@ impl HostWriter for State {
     }
 
     fn abort(&mut self, writer: Resource<Writer>, reason: Error) -> wasmtime::Result<()> {
-        let writer = self.table.delete(writer)?;
+        let writer = self.take(writer)?;
+        body::close(&writer.sink);
         self.give_up(writer.metadata, reason.tamed());
         Ok(())
     }
 
     fn drop(&mut self, writer: Resource<Writer>) -> wasmtime::Result<()> {
         // Taken out of the table by `finish` or `abort`, unless the guest let it fall.
-        if let Ok(writer) = self.table.delete(writer) {
+        let handle = writer.rep();
+        if let Ok(writer) = self.table.delete(writer)
+            && self.desk.begun.remove(&handle).is_some()
+        {
+            body::close(&writer.sink);
             self.give_up(writer.metadata, unsettled());
         }
         Ok(())

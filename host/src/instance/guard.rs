@@ -26,12 +26,13 @@ pub(crate) async fn quick<T>(
 }
 
 /// Runs a call under its time limit, the run's cancellation and the connector's limits. All of them first ask the guest to
-/// stop (`ending`), and give it the grace period before it is dropped.
+/// stop (`ending`), and give it the grace period before it is dropped; where it is deaf, that is no time at all.
 pub(super) async fn guard<T>(
     call: impl Future<Output = wasmtime::Result<T>>,
     limit: Duration,
     cancel: &CancellationToken,
     ending: &CancellationToken,
+    grace: Duration,
     bounds: &Bounds,
 ) -> Result<T, Failure> {
     let mut call = pin!(paced(call, bounds));
@@ -53,7 +54,7 @@ pub(super) async fn guard<T>(
         }),
     };
     ending.cancel();
-    let answer = timeout(limits.grace.0, call).await;
+    let answer = timeout(grace, call).await;
     match (refusal, answer) {
         // A limit that is used up is what happened, however the guest took it.
         (None, _) => Err(Failure::Limit(
@@ -76,6 +77,9 @@ fn broke(error: &wasmtime::Error, bounds: &Bounds) -> Failure {
 /// other answer.
 fn reached(error: &wasmtime::Error, bounds: &Bounds) -> Option<LimitReached> {
     const DEADLY: [&str; 2] = ["memory", "table_elements"];
+    if let Some(reached) = error.downcast_ref::<LimitReached>() {
+        return Some(reached.clone());
+    }
     if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) {
         return Some(bounds.reached("handles"));
     }

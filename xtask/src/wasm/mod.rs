@@ -39,33 +39,32 @@ impl fmt::Display for Toolchain {
 impl Toolchain {
     /// Compiles one package of the workspace to a component and says where it is.
     pub fn build(&self, workspace: &Workspace, package: &str) -> Result<PathBuf> {
+        // `rustc` rather than `build`: the crate type is that of the component alone. Natively the package is
+        // a plain library, which other packages can link.
+        let folder = self.compile(workspace, &["rustc", "--lib", "--crate-type", "cdylib"], package)?;
+        Ok(folder.join(format!("{}.wasm", package.replace('-', "_"))))
+    }
+
+    /// Compiles all examples of a package, each to a component, and says in which folder they are.
+    pub fn build_examples(&self, workspace: &Workspace, package: &str) -> Result<PathBuf> {
+        Ok(self
+            .compile(workspace, &["build", "--examples"], package)?
+            .join("examples"))
+    }
+
+    fn compile(&self, workspace: &Workspace, what: &[&str], package: &str) -> Result<PathBuf> {
         // A target folder of its own: the flags of the Debian way would otherwise end up in the hash of
         // every build script that the host's build shares.
         let folder = workspace.own("wasm");
         let mut cargo = workspace.cargo();
-        // `rustc` rather than `build`: the crate type is that of the component alone. Natively the package is
-        // a plain library, which other packages can link.
-        cargo.args([
-            "rustc",
-            "--lib",
-            "--crate-type",
-            "cdylib",
-            "--target",
-            TARGET,
-            "--profile",
-            "wasm",
-            "--package",
-            package,
-        ]);
+        cargo.args(what).args(["--target", TARGET, "--profile", "wasm"]);
+        cargo.args(["--package", package]);
         cargo.arg("--target-dir").arg(&folder);
         if let Self::Debian(tree) = self {
             tree.apply(&mut cargo);
         }
         process::run(&mut cargo)?;
-        Ok(folder
-            .join(TARGET)
-            .join("wasm")
-            .join(format!("{}.wasm", package.replace('-', "_"))))
+        Ok(folder.join(TARGET).join("wasm"))
     }
 }
 

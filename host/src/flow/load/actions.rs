@@ -107,7 +107,7 @@ impl Loader {
         let schema = match Schema::compile(&endpoint.options_schema) {
             Ok(schema) => schema,
             Err(error) => {
-                self.problem(&base, format!("the connector's {error}"));
+                self.problem(&base, format!("in the connector's description, {error}"));
                 return None;
             }
         };

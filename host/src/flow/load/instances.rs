@@ -148,7 +148,7 @@ impl Loader {
                 self.secrets(base, &schema, &settings, &filled);
                 self.findings(base, schema.check(&settings, |_| false));
             }
-            Err(error) => self.problem(base, format!("the connector's {error}")),
+            Err(error) => self.problem(base, format!("in the connector's description, {error}")),
         }
         (self.problems.len() == before).then(|| settings.to_string().into())
     }

@@ -102,13 +102,13 @@ fn sort(step: &Step, work: &Work<'_>, tried: Tried, done: &mut StepDone) -> Agai
     };
     done.made += tried.made.len() as u64;
     done.made_bytes += tried.made.iter().map(body_bytes).sum::<u64>();
-    done.skipped += tried.skipped;
+    done.skipped = done.skipped.saturating_add(tried.skipped);
     done.problems += tried.problems;
-    done.bytes += if tried.bytes > 0 {
+    done.bytes = done.bytes.saturating_add(if tried.bytes > 0 {
         tried.bytes
     } else {
         tried.made.iter().map(body_bytes).sum()
-    };
+    });
     for payload in &tried.passed {
         tell_done(work, payload);
     }

@@ -78,6 +78,10 @@ impl EndpointStep {
                 tried.skipped = summary.skipped.saturating_sub(taken_before);
                 tried.bytes = summary.bytes;
             }
+            // The call had what was left of the step's time; what can be changed is the step's.
+            Err(Failure::TimeOut(_)) if Instant::now() >= work.deadline => {
+                tried.failure = Some(Failure::TimeOut(work.timeout));
+            }
             Err(failure) => tried.failure = Some(failure),
         }
         tried.problems = (exchange.reported.len() - reported_before) as u64;
@@ -159,6 +163,7 @@ fn collect(finished: &mut Exchange, tried: &mut Tried) {
     tried
         .untouched
         .extend(finished.inbox.drain(..).map(|incoming| incoming.payload));
+    let unfinished = std::mem::take(&mut finished.unfinished);
     let unsettled = finished.unsettled.drain(..).map(|incoming| incoming.payload);
     if tried.failure.is_some() {
         // The failure of the call tells more than the connector's silence.
@@ -167,6 +172,10 @@ fn collect(finished: &mut Exchange, tried: &mut Tried) {
         tried
             .failed
             .extend(unsettled.map(|payload| (payload, exchange::unsettled())));
+        let unfinished = unfinished.into_iter();
+        tried
+            .lost
+            .extend(unfinished.map(|metadata| (metadata, exchange::unsettled())));
     }
     for (incoming, outcome) in finished.settled.drain(..) {
         let Payload { body, .. } = incoming.payload.clone();

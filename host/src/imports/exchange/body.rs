@@ -74,6 +74,11 @@ pub(super) struct Sink {
     pub(super) bounds: Bounds,
 }
 
+/// Forgets the bytes so far, and takes no more: also a stream that the guest has kept is closed.
+pub(super) fn close(sink: &Mutex<Sink>) {
+    sink.lock().unwrap_or_else(PoisonError::into_inner).writer = None;
+}
+
 impl Sink {
     /// The bytes so far are of no use any more, and their room may be somebody else's.
     fn fail(&mut self, failure: Error) -> StreamError {
