@@ -289,18 +289,19 @@ fn a_spool_that_is_full() {
 #[test]
 fn a_disk_that_is_full_here() {
     let bench = Bench::new();
-    let server = Script::new().file("big.bin", vec![7; 300_000]).start();
+    let server = Script::new().file("big.bin", vec![7; 20_000_000]).start();
     let flow = flow(
         &[(SHOP, server.settings())],
         vec![get(SHOP, json!({ "path": "big.bin" })), write("in")],
     );
-    // The compiled component must be in its cache before files become small.
+    // The compiled component must be in its cache before files become small. It is mapped from a file of 8 MB without a
+    // name, which has to fit as well.
     bench.run(&flow).assert_ok(1);
     let file = bench.flow_file(&flow);
     let fresh = Bench::new();
     let mut command = fresh.command();
     command.args(["run", "--json"]).arg(&file);
-    let run = Run::of(full_disk(&command, 128));
+    let run = Run::of(full_disk(&command, 32_000));
     let failure = run.assert_failed("data");
     assert!(
         failure["message"]

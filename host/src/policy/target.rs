@@ -135,13 +135,14 @@ impl FromStr for Target {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.trim();
         let (host, ports) = split(text);
-        let ports = ports.map(Ports::from_str).transpose()?;
-        let hosts = hosts(host).ok_or_else(|| {
+        let hosts = hosts(host).filter(|_| !text.contains("://"));
+        let hosts = hosts.ok_or_else(|| {
             format!(
                 "`{text}` is no target: write a name (`ftp.example.com`, `*.example.com`), an address (`10.1.2.3`, `[fd00::1]`) or a \
                  range (`10.1.0.0/16`), with ports behind a colon if not all are meant (`ftp.example.com:21,990`)"
             )
         })?;
+        let ports = ports.map(Ports::from_str).transpose()?;
         Ok(Self { hosts, ports })
     }
 }
