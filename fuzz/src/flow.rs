@@ -19,7 +19,7 @@ const MOST_NODES: usize = 1_000_000;
 
 /// The host with its built-in connector. Compiling that takes some seconds, so it is done once.
 static RUNTIME: LazyLock<Arc<Runtime>> =
-    LazyLock::new(|| Runtime::new(RuntimeOptions::cached()).expect("this machine runs wasm"));
+    LazyLock::new(|| Runtime::new(RuntimeOptions::default()).expect("this machine runs wasm"));
 
 /// Reads a flow file and checks all of it that needs neither disk nor network.
 ///

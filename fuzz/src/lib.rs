@@ -2,7 +2,8 @@
 //!
 //! A target is a function of bytes that panics when a property is broken. `src/bin/` puts each under libFuzzer,
 //! which `cargo xtask fuzz` builds and runs; `tests/smoke.rs` runs each briefly with every `cargo test`. Inputs are
-//! plain text, so that one can write them by hand: `seeds/` has some a target, `words/` what libFuzzer may insert.
+//! plain text, so that one can write them by hand, but for scripts of TLS records: `seeds/` has some a target, `words/`
+//! what libFuzzer may insert.
 
 mod command;
 mod flow;

@@ -153,15 +153,27 @@ fn forge(script: &[u8], forger: &mut Forger) -> Sent {
             record[place] ^= 1;
             believed = false;
         }
-        let is_data = kind == ContentType::ApplicationData;
+        let (meant, content) = unpadded(kind, &content);
+        let is_data = meant == ContentType::ApplicationData;
         if believed && is_data {
-            sent.data.extend_from_slice(&content);
+            sent.data.extend_from_slice(content);
         }
         sent.honest &= is_data && believed && !content.is_empty();
         packet.extend(record);
     }
     sent.packets.push(packet);
     sent
+}
+
+/// What a record means: zeros at its end are padding, also where its kind should be (RFC 8446, section 5.4).
+fn unpadded(kind: ContentType, content: &[u8]) -> (ContentType, &[u8]) {
+    if u8::from(kind) != 0 {
+        return (kind, content);
+    }
+    match content.iter().rposition(|byte| *byte != 0) {
+        Some(end) => (ContentType::from(content[end]), &content[..end]),
+        None => (kind, &[]),
+    }
 }
 
 /// Sends records to a session whose handshake is over.

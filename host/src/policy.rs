@@ -16,6 +16,7 @@ pub mod limits;
 pub(crate) mod reach;
 pub mod target;
 
+use crate::flow::problem::in_one_line;
 use crate::tls::TlsPolicy;
 pub use egress::EgressPolicy;
 pub use limits::{LimitError, LimitReached, Limits};
@@ -58,13 +59,19 @@ pub struct InstancePolicy {
     pub tls: TlsPolicy,
 }
 
+/// What is wrong repeats what was written, which may have more lines than one.
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` hands the message over")]
+fn shown(message: String) -> String {
+    in_one_line(&message)
+}
+
 impl Policy {
     /// Allows connections to a target (`HOST[:PORTS]`) besides, for every instance.
     ///
     /// # Errors
     /// When it is not written as targets are.
     pub fn allow(mut self, target: &str) -> Result<Self, String> {
-        let target: target::Target = target.parse()?;
+        let target: target::Target = target.parse().map_err(shown)?;
         for egress in self.every_egress() {
             egress.allow.push(target.clone());
         }
@@ -76,7 +83,7 @@ impl Policy {
     /// # Errors
     /// When these are no ports.
     pub fn listen(mut self, ports: &str) -> Result<Self, String> {
-        let ports: Ports = ports.parse()?;
+        let ports: Ports = ports.parse().map_err(shown)?;
         for egress in self.every_egress() {
             egress.listen = Some(ports.clone());
         }
@@ -101,7 +108,10 @@ impl Policy {
             .rsplit_once('.')
             .map_or((None, name), |(instance, name)| (Some(instance), name));
         let change = Map::from_iter([(name.trim().to_owned(), Value::from(value.trim()))]);
-        let changed = self.limits.with(&change).map_err(|error| error.to_string())?;
+        let changed = self
+            .limits
+            .with(&change)
+            .map_err(|error| shown(error.to_string()))?;
         match instance {
             None => self.limits = changed,
             Some(instance) => {

@@ -92,6 +92,33 @@ fn an_address_in_an_answer_to_pasv_is_never_called() {
     }
 }
 
+/// With the setting that follows the server's word, it is the operator's policy that keeps us from others.
+#[test]
+fn an_address_that_is_followed_is_still_not_anybodys() {
+    let third = ThirdHost::default();
+    for address in NOT_THE_SERVERS {
+        if address == [0, 0, 0, 0] {
+            continue; // That means here, to a client.
+        }
+        let there = third.clone();
+        let server = Script::new()
+            .file("a.txt", "hello")
+            .on("PASV", move |session, _| {
+                let port = session.listen()?;
+                there.listen(ELSEWHERE, port)?;
+                session.say(&answer_to_pasv(address, port))
+            })
+            .start();
+        let bench = Bench::new();
+        bench.write("policy.yaml", "egress: { allow: [127.0.0.1] }\n");
+        let settings = with(impatient(&server), "data_address", "as-given");
+        let run = pull(&bench, settings, serde_json::json!({ "path": "a.txt" }));
+        let _ = run.assert_failed("denied-by-host");
+        assert_nothing_arrived(&bench, &server);
+    }
+    third.assert_untouched();
+}
+
 /// RFC 2428 has no address in the answer; one that is there all the same is not looked at.
 #[test]
 fn an_address_in_an_answer_to_epsv_is_never_called() {

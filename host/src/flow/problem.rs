@@ -80,7 +80,7 @@ impl std::error::Error for Problems {}
 const LONGEST: usize = 1000;
 
 /// Text for one line of a terminal or a log: parts of it may come from a file or a connector that nobody knows.
-pub(super) fn in_one_line(text: &str) -> String {
+pub(crate) fn in_one_line(text: &str) -> String {
     let mut line: String = text
         .chars()
         .take(LONGEST)

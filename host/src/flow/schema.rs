@@ -78,6 +78,10 @@ impl Schema {
         for error in self.validator.iter_errors(value) {
             self.explain(&error, &open, &mut findings);
         }
+        // A schema's own words are repeated, and it may be anybody's.
+        for finding in &mut findings {
+            finding.message = problem::in_one_line(&finding.message);
+        }
         findings.dedup();
         findings
     }

@@ -169,10 +169,7 @@ fn hosts(text: &str) -> Option<Hosts> {
         return Some(Hosts::Range(IpNet::from(plain(address))));
     }
     if text.contains('/') {
-        return text
-            .parse::<IpNet>()
-            .ok()
-            .map(|range| Hosts::Range(range.trunc()));
+        return range(text).map(Hosts::Range);
     }
     let name = normalize(text);
     let (below, name) = match name.strip_prefix("*.") {
@@ -192,6 +189,22 @@ fn hosts(text: &str) -> Option<Hosts> {
     } else {
         Hosts::Name(name)
     })
+}
+
+/// A range of addresses. Its address is read as the standard library reads them: `010.0.0.0` is ten to some and eight to
+/// others, and so to nobody here. One of IPv4 in the clothes of IPv6 is one of IPv4, as its addresses are.
+fn range(text: &str) -> Option<IpNet> {
+    let (address, length) = text.split_once('/')?;
+    let address: IpAddr = address.parse().ok()?;
+    let length = length.parse().ok().filter(|length| *length <= 128_u8)?;
+    let (address, length) = match (address, plain(address)) {
+        // 6to4 has the address in its middle.
+        (IpAddr::V6(six), IpAddr::V4(four)) if length >= 96 && six.segments()[0] != 0x2002 => {
+            (IpAddr::V4(four), length - 96)
+        }
+        (address, _) => (address, length),
+    };
+    Some(IpNet::new(address, length).ok()?.trunc())
 }
 
 impl fmt::Display for Target {
@@ -220,6 +233,30 @@ mod tests {
 
     fn address(text: &str) -> IpAddr {
         text.parse().expect("an address")
+    }
+
+    /// Found by fuzzing.
+    #[test]
+    fn ranges_have_one_reading() {
+        for text in [
+            "010.0.0.0/8",
+            "10.0.0.00/8",
+            "10.0.0.0/33",
+            "10.0.0.0/",
+            "10.0.0.0/8/8",
+            "::/129",
+        ] {
+            assert!(text.parse::<Target>().is_err(), "{text}");
+        }
+        for (text, inside) in [
+            ("::ffff:10.0.0.0/104", "10.9.8.7"),
+            ("64:ff9b::a00:0/104", "10.9.8.7"),
+            ("10.0.0.0/8", "::ffff:10.9.8.7"),
+            ("2001:db8::/32", "2001:db8::7"),
+        ] {
+            let target: Target = text.parse().expect("a target");
+            assert!(target.holds(inside.parse().expect("an address")), "{text}");
+        }
     }
 
     #[test]

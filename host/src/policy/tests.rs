@@ -313,3 +313,17 @@ fn what_a_command_line_says_wrongly_is_told() {
     assert!(Policy::default().allow("10.0.0.0/99").is_err());
     assert!(Policy::default().listen("0").is_err());
 }
+
+#[test]
+fn an_argument_that_is_wrong_is_repeated_in_one_line() {
+    let wrong = "10.0.0.1:\u{1b}[31m\n";
+    for message in [
+        Policy::default().allow(wrong),
+        Policy::default().listen(wrong),
+        Policy::default().limit(&format!("{wrong}=1")),
+    ]
+    .map(|refused| refused.expect_err("wrong"))
+    {
+        assert!(!message.chars().any(char::is_control), "{message:?}");
+    }
+}

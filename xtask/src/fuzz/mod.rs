@@ -22,7 +22,8 @@ const MAX_LEN: u32 = 4096;
 /// MB of memory. Nothing that reads a name or a reply needs more than a few, beside the corpus.
 const RSS_LIMIT_MB: u32 = 512;
 
-/// Seconds for one input. All take less than a millisecond; on a busy machine a hundred times that is still no finding.
+/// Seconds for one input. All take some milliseconds at most; on a busy machine a hundred times that is still no
+/// finding.
 const TIMEOUT_S: u32 = 5;
 
 /// What can be said after `cargo xtask fuzz`.
@@ -31,7 +32,7 @@ pub struct Options {
     /// Seconds in total, shared equally by the targets
     #[arg(long, value_name = "N", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
-    /// Run one target alone: listing, reply, command or template
+    /// Run one target alone, by the name of its folder in fuzz/seeds
     #[arg(long, value_name = "NAME")]
     target: Option<String>,
 }
@@ -39,7 +40,7 @@ pub struct Options {
 pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let targets = chosen(all(workspace)?, options.target.as_deref())?;
     if !workspace.component().exists() {
-        // The host embeds it, and the templates are the host's.
+        // The host embeds it, and half of the targets are the host's.
         build::component(workspace)?;
     }
     compile(workspace, &targets)?;

@@ -162,3 +162,20 @@ fn text_stays_text_where_text_is_allowed() {
         json!({"age": "300", "recursive": true, "depth": 3, "name": "true"})
     );
 }
+
+/// A schema may be anybody's: what it says of itself must not reach a terminal as it is.
+#[test]
+fn the_words_of_a_schema_are_told_in_one_line() {
+    let schema = Schema::from_value(json!({
+        "additionalProperties": false,
+        "properties": {"h\u{7f}st": {"enum": ["a\u{1b}[2J", "x".repeat(5000)]}},
+    }))
+    .expect("a schema");
+    for value in [json!({"host": 1}), json!({"h\u{7f}st": 1})] {
+        let findings = schema.check(&value, |_| false);
+        assert_eq!(findings.len(), 1);
+        let message = &findings[0].message;
+        assert!(!message.chars().any(char::is_control), "{message:?}");
+        assert!(message.chars().count() <= 1001, "{message:?}");
+    }
+}
