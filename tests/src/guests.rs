@@ -15,7 +15,7 @@ use flowhost::policy::Policy;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::run::Bench;
+use crate::run::{Bench, cache};
 use crate::steps::write;
 
 /// How long a test waits for a run before it fails. No guest may take longer, whatever it tries.
@@ -70,11 +70,8 @@ pub struct Host {
 pub fn host() -> &'static Host {
     static HOST: OnceLock<Host> = OnceLock::new();
     HOST.get_or_init(|| {
-        // Beside the tests, as the programs have theirs: compiling is most of what a first run takes.
-        let test = std::env::current_exe().expect("a test has a path");
-        let options = RuntimeOptions {
-            cache: Some(test.with_file_name("flow-guests-cache")),
-        };
+        // Compiling is most of what a first run takes.
+        let options = RuntimeOptions { cache: Some(cache()) };
         Host {
             runtime: Runtime::new(options).expect("an engine"),
             // As few as the smallest machine has: one guest that does not let go would be felt by all.
