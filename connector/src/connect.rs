@@ -199,6 +199,12 @@ impl Session {
 
     fn dial(&mut self, op: Op, subject: &str, to: SocketAddr, way: &'static str) -> Result<Stream, Error> {
         let connected = Stream::connect(to, &self.patience).map_err(|error| {
+            if error.kind() == io::ErrorKind::InvalidInput {
+                // Multicast and the like.
+                let message =
+                    format!("The answer to {way} names {to}, and nobody can connect to that address.");
+                return Error::new(Kind::Protocol, message);
+            }
             let error = Error::io(op, subject, &error);
             Error {
                 message: format!("{} (data connection to {to} after {way})", error.message),
