@@ -1,5 +1,6 @@
 //! The operator's say at the command line: what a flow may reach and use, and what it is told when it may not.
 
+use flow_tests::guests::component;
 use flow_tests::run::{Bench, Run, SHOP, flow, get, with, write};
 use flow_tests::script::{Script, ScriptServer};
 use flow_tests::servers::{FtpServer, Kind};
@@ -252,38 +253,81 @@ fn without_any_permission_a_connector_is_described_and_its_settings_checked() {
     assert_eq!(server.count("CONNECT"), 0);
 }
 
-/// A server that never greets. An interrupt and a termination are two signals, and do not become one on their way.
+/// Starts a run, waits for it with `begun`, sends the signals, and gives what it came to and its output.
+fn interrupted(
+    bench: &Bench,
+    flow: &Value,
+    arguments: &[&str],
+    begun: impl FnOnce(),
+    signals: &[Signal],
+) -> (Option<i32>, String) {
+    let file = bench.flow_file(flow);
+    let mut command = bench.command();
+    command.args(["run", "--json"]).args(arguments).arg(file);
+    command.stdout(Stdio::piped()).stderr(Stdio::null());
+    let child = command.spawn().expect("it starts");
+    begun();
+    let started = Instant::now();
+    for signal in signals {
+        kill_process(Pid::from_child(&child), *signal).expect("our own child");
+    }
+    let output = child.wait_with_output().expect("it ends");
+    assert!(
+        started.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        started.elapsed()
+    );
+    (
+        output.status.code(),
+        String::from_utf8_lossy(&output.stdout).into_owned(),
+    )
+}
+
+/// A server that never greets, and a connector that waits for it.
 #[test]
-fn an_interrupt_reaches_the_connector_and_a_second_is_immediate() {
+fn an_interrupt_reaches_the_connector() {
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = silent.local_addr().expect("bound").port();
     let settings =
         json!({ "host": "127.0.0.1", "port": port, "auth": "anonymous", "timeout": 300, "max_tries": 1 });
-    for (signals, code) in [(&[Signal::INT][..], 1), (&[Signal::INT, Signal::TERM], 130)] {
-        let bench = Bench::new();
-        let file = bench.flow_file(&flow(
-            &[(SHOP, settings.clone())],
-            vec![get(SHOP, json!({ "path": "a.txt" })), write("in")],
-        ));
-        let mut command = bench.command();
-        command.args(["run", "--json"]).arg(file);
-        command.stdout(Stdio::piped()).stderr(Stdio::null());
-        let child = command.spawn().expect("it starts");
-        let (_peer, _) = silent.accept().expect("it connects");
-        let pid = Pid::from_child(&child);
-        let started = Instant::now();
-        for signal in signals {
-            kill_process(pid, *signal).expect("our own child");
-        }
-        let output = child.wait_with_output().expect("it ends");
-        let stdout = String::from_utf8_lossy(&output.stdout);
-        assert_eq!(output.status.code(), Some(code), "{stdout}");
-        assert!(
-            started.elapsed() < Duration::from_secs(5),
-            "{:?}",
-            started.elapsed()
-        );
-        // At once is without a word.
-        assert_eq!(stdout.contains("\"cancelled\""), code == 1, "{stdout}");
-    }
+    let steps = vec![get(SHOP, json!({ "path": "a.txt" })), write("in")];
+    let bench = Bench::new();
+    let mut peer = None;
+    let begun = || peer = silent.accept().ok();
+    let (code, output) = interrupted(
+        &bench,
+        &flow(&[(SHOP, settings)], steps),
+        &[],
+        begun,
+        &[Signal::INT],
+    );
+    assert_eq!(code, Some(1), "{output}");
+    assert!(output.contains("\"cancelled\""), "{output}");
+    bench.assert_spool_empty();
+}
+
+/// The guest does not let go, and may take a minute for it. An interrupt and a termination are two signals that do not
+/// become one on their way.
+#[test]
+fn a_second_interrupt_is_immediate() {
+    let bench = Bench::new();
+    let flow = json!({
+        "name": "test",
+        "instances": { "it": { "connector": component("misbehave") } },
+        "steps": [{ "use": "it", "endpoint": "misbehave", "options": { "behaviour": "loop" } }],
+    });
+    // Once before, so that it is compiled and loops for sure when the signals come.
+    let limits = ["--limit", "cpu_time=50ms", "--limit", "grace=50ms"];
+    let run = bench.run_with(&flow, &limits);
+    assert!(run.stdout.contains("`cpu_time` (50ms)"), "{run}");
+    let begun = || std::thread::sleep(Duration::from_secs(1));
+    let (code, output) = interrupted(
+        &bench,
+        &flow,
+        &["--limit", "grace=1m"],
+        begun,
+        &[Signal::INT, Signal::TERM],
+    );
+    assert_eq!(code, Some(130), "{output}");
+    assert!(!output.contains("run-finished"), "{output}");
 }

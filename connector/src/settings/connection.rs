@@ -69,7 +69,8 @@ pub struct Connection {
     #[schemars(title = "Tries", range(min = 1, max = 10))]
     pub max_tries: u8,
 
-    /// Seconds to wait for a connection, for a reply, and for the next byte of a file.
+    /// Seconds to wait for a connection, for a reply, and for the next byte of a file. A whole reply, or a line of a
+    /// listing, may take four times as long.
     #[serde(default = "default_timeout")]
     #[schemars(title = "Time-out in seconds", range(min = 1, max = 3600))]
     pub timeout: u16,
