@@ -26,19 +26,12 @@ const RUN_WITHIN: Duration = Duration::from_mins(2);
 pub fn flowhost() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
-        let test = std::env::current_exe().expect("a test has a path");
-        // target/release/deps/test-0123 -> target/release/flowhost
-        let program = test
-            .ancestors()
-            .nth(2)
-            .expect("a test is in a folder of a folder")
-            .join("flowhost");
-        assert!(
-            program.is_file(),
-            "{} is not there: run `cargo xtask test`",
-            program.display()
-        );
-        program
+        let own = std::env::current_exe().expect("a program has a path");
+        // From target/release/deps/test-0123; or from a program beside it.
+        let folders = own.ancestors().skip(1).take(2);
+        let mut programs = folders.map(|folder| folder.join("flowhost"));
+        let program = programs.find(|program| program.is_file());
+        program.unwrap_or_else(|| panic!("flowhost is not there: run `cargo xtask test`"))
     })
 }
 

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use serde_json::json;
 
 use crate::workspace::Workspace;
-use crate::{build, process, servers};
+use crate::{build, guests, process, servers};
 
 /// Bytes of the large file. 1 GiB takes long enough for a process's start not to count.
 const LARGE: u64 = 1 << 30;
@@ -54,12 +54,22 @@ pub struct Options {
     /// Write the results of all lines to docs/bench/results.md and results.json, too; needs 7 pairs or more
     #[arg(long)]
     write: bool,
+    /// Measure instead what 1 GiB loses beside 24 connectors that misbehave in the same process
+    #[arg(long, conflicts_with_all = ["quick", "lines", "write"])]
+    crowd: bool,
 }
 
 pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let plan = plan(workspace, options)?;
     servers::run(workspace)?;
     build::run(workspace)?;
+    if options.crowd {
+        guests::run(workspace)?;
+        process::say("timings");
+        let pairs = options.pairs.unwrap_or(PAIRS).to_string();
+        let mut crowd = Command::new(workspace.program("flow-crowd"));
+        return process::run(crowd.current_dir(workspace.root()).arg(pairs));
+    }
     process::say("timings");
     process::run(
         Command::new(workspace.program("flow-bench"))
