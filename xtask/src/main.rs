@@ -53,7 +53,7 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
-    /// Fuzz listings, replies, commands and templates under libFuzzer (needs a C++ compiler)
+    /// Fuzz everything that reads words from outside under libFuzzer (needs a C++ compiler)
     ///
     /// Each target runs on its seeds and on what earlier runs found worth keeping (target/fuzz/corpus). A finding
     /// fails the command, which then tells where the reproducer is and how to run it again.

@@ -6,8 +6,11 @@ mod finding;
 pub mod instrument;
 
 use std::fs::{self, File};
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 use anyhow::{Context as _, Result, bail};
 
@@ -29,9 +32,12 @@ const TIMEOUT_S: u32 = 5;
 /// What can be said after `cargo xtask fuzz`.
 #[derive(clap::Args)]
 pub struct Options {
-    /// Seconds in total, shared equally by the targets
+    /// Seconds for each target
     #[arg(long, value_name = "N", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
+    /// Targets that run at the same time (default: one for each processor)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
+    jobs: Option<u8>,
     /// Run one target alone, by the name of its folder in fuzz/seeds
     #[arg(long, value_name = "NAME")]
     target: Option<String>,
@@ -44,20 +50,42 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         build::component(workspace)?;
     }
     compile(workspace, &targets)?;
-    let share = (options.seconds / targets.len().max(1) as u64).max(1);
-    let mut found = Vec::new();
+    let jobs = options.jobs.map_or_else(processors, usize::from);
+    process::say(&format!(
+        "{} targets, {} s each, {jobs} at a time",
+        targets.len(),
+        options.seconds
+    ));
+    let waiting = Mutex::new(targets.iter());
+    let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
     // All of them, also after a finding: one call shows everything that is to be done.
-    for target in &targets {
-        process::say(&format!("{target}: {share} s"));
-        if let Some(finding) = fuzz(workspace, target, share)? {
-            eprintln!("{target}: {finding}");
-            found.push(target.as_str());
+    let work = || {
+        let mut found = Vec::new();
+        while let Some(target) = next() {
+            if let Some(finding) = fuzz(workspace, target, options.seconds)? {
+                eprintln!("{target}: {finding}");
+                found.push(target.as_str());
+            }
         }
-    }
+        anyhow::Ok(found)
+    };
+    let found = thread::scope(|scope| {
+        let workers: Vec<_> = (0..jobs).map(|_| scope.spawn(work)).collect();
+        let joined = workers.into_iter().map(|worker| match worker.join() {
+            Ok(found) => found,
+            Err(panic) => resume_unwind(panic),
+        });
+        joined.collect::<Result<Vec<_>>>()
+    })?
+    .concat();
     if !found.is_empty() {
         bail!("fuzzing found something: {}", found.join(", "));
     }
     Ok(())
+}
+
+fn processors() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// The targets by their folders of seeds; a test in `fuzz/` holds them together with the code.
