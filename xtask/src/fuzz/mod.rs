@@ -12,7 +12,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 
 use crate::workspace::Workspace;
-use crate::{build, process};
+use crate::{build, guests, process};
 use finding::Findings;
 
 /// Bytes of an input. Enough for several lines or one long name; longer inputs cost executions, and what must
@@ -25,6 +25,9 @@ const RSS_LIMIT_MB: u32 = 512;
 /// Seconds for one input. All take some milliseconds at most; on a busy machine a hundred times that is still no
 /// finding.
 const TIMEOUT_S: u32 = 5;
+
+/// The target whose inputs a guest reads.
+const IMPORTS: &str = "imports";
 
 /// What can be said after `cargo xtask fuzz`.
 #[derive(clap::Args)]
@@ -42,6 +45,9 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     if !workspace.component().exists() {
         // The host embeds it, and half of the targets are the host's.
         build::component(workspace)?;
+    }
+    if targets.iter().any(|target| target == IMPORTS) {
+        guests::run(workspace)?;
     }
     compile(workspace, &targets)?;
     let share = (options.seconds / targets.len().max(1) as u64).max(1);
