@@ -94,7 +94,10 @@ async fn call(
     data: &[u8],
     exchange: Exchange,
 ) -> (Exchange, Result<Summary, Failure>, Instance) {
-    let calls: String = data.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digits = data.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    let calls: String = digits
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect();
     let call = Call {
         connection: "{}".to_owned(),
         options: format!(r#"{{"calls":"{calls}"}}"#),
@@ -144,7 +147,7 @@ impl Store {
             .filter(|file| file.extension().is_none_or(|extension| extension != "lock"))
             .collect();
         assert!(files.is_empty(), "left behind: {files:?}");
-        let all = self.spool.store(&[7; QUOTA]);
+        let all = self.spool.store(&vec![7; QUOTA]);
         all.expect("all bytes of the spool are free again");
     }
 }
