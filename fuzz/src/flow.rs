@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
-use flowhost::engine::{Runtime, RuntimeOptions};
+use flowhost::engine::{CacheOptions, Runtime, RuntimeOptions};
 use flowhost::flow::document::Document;
 use flowhost::flow::load::load_text;
 use flowhost::flow::{LoadOptions, Problem, template};
@@ -17,9 +17,16 @@ const FILE: &str = "/nowhere/flow.yaml";
 /// Nodes that a text may become. Aliases make some of few bytes.
 const MOST_NODES: usize = 1_000_000;
 
-/// The host with its built-in connector, which every flow loads: without the user's cache, for a second each.
-static RUNTIME: LazyLock<Arc<Runtime>> =
-    LazyLock::new(|| Runtime::new(RuntimeOptions::cached()).expect("this machine runs wasm"));
+/// The host with its built-in connector, which every flow loads: without a cache, for a second each. The cache is beside
+/// this program, and not in the home folder of who runs it.
+static RUNTIME: LazyLock<Arc<Runtime>> = LazyLock::new(|| {
+    let program = std::env::current_exe().expect("a program");
+    let cache = CacheOptions {
+        folder: program.with_file_name("flow-fuzz-cache"),
+        key: program.with_file_name("flow-fuzz-state").join("cache.key"),
+    };
+    Runtime::new(RuntimeOptions { cache: Some(cache) }).expect("this machine runs wasm")
+});
 
 /// Reads a flow file and checks all of it that needs neither disk nor network.
 ///

@@ -7,6 +7,7 @@
 
 mod command;
 mod flow;
+mod imports;
 mod json;
 mod listing;
 mod policy;
@@ -21,6 +22,7 @@ use tokio::runtime::{Builder, Runtime};
 
 pub use command::command;
 pub use flow::flow;
+pub use imports::imports;
 pub use json::json;
 pub use listing::listing;
 pub use policy::policy;
@@ -32,7 +34,7 @@ pub use template::template;
 pub type Target = fn(&[u8]);
 
 /// All targets, by the name of their folder of seeds.
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("listing", listing),
     ("reply", reply),
     ("command", command),
@@ -41,6 +43,7 @@ pub const TARGETS: [(&str, Target); 8] = [
     ("json", json),
     ("records", records),
     ("policy", policy),
+    ("imports", imports),
 ];
 
 /// Panics unless `name` is one segment of a path that can be sent.

@@ -58,6 +58,11 @@ fn policy() {
 }
 
 #[test]
+fn imports() {
+    smoke("imports");
+}
+
+#[test]
 fn replies_without_an_end() {
     for seed in seeds("reply") {
         run(endless_reply, &seed);

@@ -73,6 +73,12 @@ impl Exchange {
         }
     }
 
+    /// Whether the flow has accepted this payload, in this version.
+    fn has(&self, metadata: &Metadata) -> bool {
+        let key = (metadata.id.clone(), metadata.version.clone());
+        self.seen.contains(&key)
+    }
+
     /// Notes a problem; false when it was noted before.
     fn note(&mut self, id: &str, problem: &Error) -> bool {
         let key = (id.to_owned(), problem.kind.name(), problem.message.clone());
@@ -110,7 +116,9 @@ impl Desk {
         }
         for (_, Begun { metadata, sink }) in self.begun.drain() {
             body::close(&sink);
-            exchange.unfinished.push(metadata);
+            if !exchange.has(&metadata) {
+                exchange.unfinished.push(metadata);
+            }
         }
         Some(exchange)
     }
@@ -133,6 +141,13 @@ fn denied(reached: &LimitReached) -> Error {
     Error::new(ErrorKind::DeniedByHost, reached.to_string())
 }
 
+/// The answer to the second of two writers of one payload.
+fn accepted_meanwhile(metadata: &Metadata) -> Error {
+    let label = metadata.name.as_deref().unwrap_or(&metadata.id);
+    let message = format!("the payload {label:?} was accepted from another writer since it was begun");
+    Error::new(ErrorKind::Conflict, message).tamed()
+}
+
 fn cancelled() -> Error {
     Error::new(ErrorKind::Cancelled, "the run is being cancelled")
 }
@@ -153,8 +168,11 @@ impl State {
         Ok(())
     }
 
+    /// Notes that a payload will not come, unless another writer has delivered it.
     fn give_up(&mut self, metadata: Metadata, reason: Error) {
-        if let Some(exchange) = &mut self.desk.exchange {
+        if let Some(exchange) = &mut self.desk.exchange
+            && !exchange.has(&metadata)
+        {
             exchange.aborted.retain(|(other, _)| other.id != metadata.id);
             exchange.aborted.push((metadata, reason));
         }
@@ -209,14 +227,12 @@ impl Host for State {
         let Some(exchange) = &mut self.desk.exchange else {
             return Ok(Ok(Offer::Stop));
         };
-        if exchange
-            .seen
-            .contains(&(metadata.id.clone(), metadata.version.clone()))
-        {
+        if exchange.has(&metadata) {
             exchange.skipped += 1;
             return Ok(Ok(Offer::Skip));
         }
-        let made = exchange.accepted.len() + exchange.aborted.len();
+        // With those that are on their way: each of them may still be accepted.
+        let made = exchange.accepted.len() + exchange.aborted.len() + self.desk.begun.len();
         if made as u64 >= self.bounds.limits().payloads {
             return Ok(Err(denied(&self.bounds.reached("payloads"))));
         }
@@ -311,6 +327,11 @@ impl HostWriter for State {
             body::close(&writer.sink);
             self.give_up(writer.metadata, cancelled());
             return Ok(Err(cancelled()));
+        }
+        let exchange = self.desk.exchange.as_ref();
+        if exchange.is_some_and(|exchange| exchange.has(&writer.metadata)) {
+            body::close(&writer.sink);
+            return Ok(Err(accepted_meanwhile(&writer.metadata)));
         }
         match writer.store() {
             Ok(payload) => {

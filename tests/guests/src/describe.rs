@@ -23,8 +23,9 @@ pub fn honest() -> Descriptor {
     with_schemas([schema::<Make>(), schema::<Misbehaviour>(), ANYTHING.to_owned()])
 }
 
-/// That of one whose endpoints do nothing.
-fn plain() -> Descriptor {
+/// That of one whose endpoints take any options.
+#[must_use]
+pub fn plain() -> Descriptor {
     with_schemas([ANYTHING; 3].map(str::to_owned))
 }
 

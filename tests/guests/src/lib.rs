@@ -8,6 +8,7 @@
 //! - [`misbehave`]: the endpoint that does wrong; [`options`] has the list of what it can do.
 //! - [`work`], [`network`], [`flood`], [`payloads`]: what it then does, by what it is wrong with. [`raw`]: what only
 //!   unsafe code can do wrong.
+//! - [`sequence`]: calls of the host in any order, as a fuzzer writes them.
 //! - [`honest`]: the endpoints `make` and `pass`, for the runs beside it.
 //!
 //! What a program in Rust cannot do at all is in `wat/`. Natively all this is a library that nobody calls: it is
@@ -39,6 +40,7 @@ pub mod options;
 pub mod payloads;
 pub mod plan;
 pub mod raw;
+pub mod sequence;
 pub mod work;
 
 /// The functions of the component `misbehave`.
@@ -46,6 +48,12 @@ pub mod endpoints {
     pub use crate::honest::{make, pass};
     pub use crate::misbehave::misbehave;
     pub use crate::plan::plan;
+}
+
+/// The functions of the component `sequence`.
+pub mod sequences {
+    pub use crate::sequence::misbehave;
+    pub use crate::silent::{make, pass, plan};
 }
 
 /// Functions that do nothing, for components that do not get so far. They are a fifth as large.

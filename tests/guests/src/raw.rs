@@ -8,6 +8,7 @@
 use crate::bindings::flow::connector::context::{self, LogLevel};
 use crate::bindings::flow::connector::exchange::{self, Outcome, Reader, Writer};
 use crate::bindings::flow::connector::types::{Error, ErrorKind};
+use crate::bindings::wasi::io::streams::OutputStream;
 use crate::honest::{begin, fill, metadata};
 use crate::options::{error, seen};
 
@@ -92,6 +93,27 @@ pub fn error_no_text() -> Error {
 pub fn no_text() -> String {
     // SAFETY: nobody here looks into it; it is handed to the host as pointer and length.
     unsafe { String::from_utf8_unchecked(vec![b'a', 0xff, 0xfe, b'b']) }
+}
+
+/// A writer of this number, whatever is behind it.
+#[must_use]
+pub fn writer(number: u32) -> Writer {
+    // SAFETY: no memory is behind a handle; what is, the host has to find out.
+    unsafe { Writer::from_handle(number) }
+}
+
+/// A reader of this number, whatever is behind it.
+#[must_use]
+pub fn reader(number: u32) -> Reader {
+    // SAFETY: no memory is behind a handle; what is, the host has to find out.
+    unsafe { Reader::from_handle(number) }
+}
+
+/// A stream of this number, whatever is behind it.
+#[must_use]
+pub fn stream(number: u32) -> OutputStream {
+    // SAFETY: no memory is behind a handle; what is, the host has to find out.
+    unsafe { OutputStream::from_handle(number) }
 }
 
 /// The same writer again.

@@ -15,7 +15,7 @@ use std::thread;
 use anyhow::{Context as _, Result, bail};
 
 use crate::workspace::Workspace;
-use crate::{build, process};
+use crate::{build, guests, process};
 use finding::Findings;
 
 /// Bytes of an input. Enough for several lines or one long name; longer inputs cost executions, and what must
@@ -28,6 +28,9 @@ const RSS_LIMIT_MB: u32 = 512;
 /// Seconds for one input. All take some milliseconds at most; on a busy machine a hundred times that is still no
 /// finding.
 const TIMEOUT_S: u32 = 5;
+
+/// The target whose inputs a guest reads.
+const IMPORTS: &str = "imports";
 
 /// What can be said after `cargo xtask fuzz`.
 #[derive(clap::Args)]
@@ -48,6 +51,9 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     if !workspace.component().exists() {
         // The host embeds it, and half of the targets are the host's.
         build::component(workspace)?;
+    }
+    if targets.iter().any(|target| target == IMPORTS) {
+        guests::run(workspace)?;
     }
     compile(workspace, &targets)?;
     let jobs = options.jobs.map_or_else(processors, usize::from);

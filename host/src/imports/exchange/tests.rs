@@ -48,18 +48,24 @@ impl Bench {
     }
 
     fn accept(&mut self, id: &str, name: &str) {
+        let writer = self.begin(id, name).expect("no error");
+        self.finish(writer).expect("accepted");
+    }
+
+    fn begin(&mut self, id: &str, name: &str) -> Result<Resource<Writer>, Error> {
         let metadata = Metadata {
             id: id.into(),
             name: Some(name.into()),
             ..Payload::trigger("run").metadata
         };
-        let offer = self.state.begin(metadata).expect("no trap").expect("no error");
-        let Offer::Accept(writer) = offer else {
-            panic!("{offer:?}")
-        };
-        HostWriter::finish(&mut self.state, writer)
-            .expect("no trap")
-            .expect("accepted");
+        match self.state.begin(metadata).expect("no trap")? {
+            Offer::Accept(writer) => Ok(writer),
+            offer => panic!("{offer:?}"),
+        }
+    }
+
+    fn finish(&mut self, writer: Resource<Writer>) -> Result<(), Error> {
+        HostWriter::finish(&mut self.state, writer).expect("no trap")
     }
 
     fn report(&mut self, id: &str, message: &str) -> wasmtime::Result<()> {
@@ -126,4 +132,42 @@ fn problems_without_end_are_refused() {
         bench.report("a", &format!("problem {index}")).expect("no trap");
     }
     assert!(bench.report("a", "one more").is_err());
+}
+
+#[test]
+fn of_two_writers_of_one_payload_the_first_to_finish_delivers_it() {
+    let mut bench = Bench::new();
+    let first = bench.begin("a", "a.csv").expect("no error");
+    let second = bench.begin("a", "a.csv").expect("no error");
+    bench.finish(second).expect("accepted");
+    let error = bench.finish(first).expect_err("accepted twice");
+    assert_eq!((error.kind, error.effect), (ErrorKind::Conflict, Effect::None));
+    assert!(error.message.contains("a.csv"), "{}", error.message);
+    let exchange = bench.state.desk.close().expect("the call's");
+    assert_eq!((exchange.accepted.len(), exchange.aborted.len()), (1, 0));
+}
+
+#[test]
+fn an_accepted_payload_is_not_given_up_by_its_second_writer() {
+    let mut bench = Bench::new();
+    // The last one is kept until the call ends.
+    let [finished, aborted, _] = [(); 3].map(|()| bench.begin("a", "a.csv").expect("no error"));
+    bench.finish(finished).expect("accepted");
+    let reason = Error::new(ErrorKind::Data, "given up");
+    HostWriter::abort(&mut bench.state, aborted, reason).expect("no trap");
+    let exchange = bench.state.desk.close().expect("the call's");
+    let others = (exchange.aborted.len(), exchange.unfinished.len());
+    assert_eq!((exchange.accepted.len(), others), (1, (0, 0)));
+}
+
+#[test]
+fn payloads_that_are_on_their_way_count_for_the_limit() {
+    let mut bench = Bench::new();
+    let writers = ["a", "b", "c"].map(|id| bench.begin(id, id).expect("no error"));
+    let error = bench.begin("d", "d").expect_err("one more than the limit");
+    assert_eq!(error.kind, ErrorKind::DeniedByHost);
+    for writer in writers {
+        bench.finish(writer).expect("accepted");
+    }
+    assert!(bench.begin("d", "d").is_err());
 }
