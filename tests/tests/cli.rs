@@ -175,7 +175,13 @@ fn describe_tells_endpoints_and_options() {
 fn a_copy_anywhere_knows_the_ftp_connector() {
     let server = Script::new().file("a.txt", "hello").start();
     let bench = Bench::new();
-    std::fs::copy(flowhost(), bench.path("a-copy")).expect("room for a copy");
+    // Not by this process: while it writes, another test may start a program, which then has the file open for writing,
+    // too, until it is that program; and a file that is open for writing cannot be run ("text file busy").
+    let copied = Command::new("cp")
+        .arg(flowhost())
+        .arg(bench.path("a-copy"))
+        .status();
+    assert!(copied.expect("cp").success(), "no room for a copy");
     let file = bench.flow_file(&flow(
         &[(SHOP, server.settings())],
         vec![get(SHOP, json!({ "path": "a.txt" })), write("in")],

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use flowhost::flow::{Problems, RunReport};
 use serde_json::Value;
 
-use super::STEP;
 use crate::run::Bench;
 
 /// What became of a guest.
