@@ -1,6 +1,7 @@
 //! The words of the contract (`wit/connector/types.wit`, `connector.wit`, `tls.wit`) for the rest of the host.
 
 use crate::bindings;
+use crate::text::on_one_line;
 
 pub use bindings::exports::flow::connector::connector::{
     CheckStatus, CheckStep, Descriptor, Direction, Egress, Endpoint,
@@ -108,8 +109,8 @@ impl Error {
         const CODE: usize = 100;
         const DETAILS_BYTES: usize = 64 * 1024;
         Self {
-            message: tame(&self.message, MESSAGE),
-            code: self.code.map(|code| tame(&code, CODE)),
+            message: on_one_line(&self.message, MESSAGE),
+            code: self.code.map(|code| on_one_line(&code, CODE)),
             details: self.details.filter(|details| details.len() <= DETAILS_BYTES),
             ..self
         }
@@ -121,19 +122,6 @@ impl Error {
         let details: serde_json::Value = serde_json::from_str(self.details.as_deref()?).ok()?;
         Some(details.get("field")?.as_str()?.to_owned())
     }
-}
-
-/// Text from a connector as it may be shown: on one line, so many characters of it.
-fn tame(text: &str, most: usize) -> String {
-    let mut shown: String = text
-        .chars()
-        .map(|character| if character.is_control() { ' ' } else { character })
-        .take(most)
-        .collect();
-    if text.chars().nth(most).is_some() {
-        shown.push('…');
-    }
-    shown
 }
 
 impl Metadata {

@@ -31,6 +31,7 @@ pub mod page;
 pub mod payload;
 pub mod policy;
 pub mod state;
+mod text;
 pub mod tls;
 
 /// The FTP connector's component, as built with this host.

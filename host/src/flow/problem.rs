@@ -1,5 +1,6 @@
 //! What is wrong with a flow file, and where.
 
+use crate::text::on_one_line;
 use serde::Serialize;
 use std::fmt;
 
@@ -81,15 +82,7 @@ const LONGEST: usize = 1000;
 
 /// Text for one line of a terminal or a log: parts of it may come from a file or a connector that nobody knows.
 pub(crate) fn in_one_line(text: &str) -> String {
-    let mut line: String = text
-        .chars()
-        .take(LONGEST)
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
-    if text.chars().nth(LONGEST).is_some() {
-        line.push('…');
-    }
-    line
+    on_one_line(text, LONGEST)
 }
 
 /// The name among `known` that `name` was probably meant to be.
