@@ -10,10 +10,9 @@ use crate::meter::Meter;
 use crate::payload::Payload;
 use crate::policy::LimitReached;
 use crate::state::spool::Spool;
-pub use body::Writer;
-use body::{Sink, SinkStream, SourceStream};
+use body::{Begun, SourceStream};
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use wasmtime::component::Resource;
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream};
 
@@ -100,12 +99,6 @@ pub(crate) struct Desk {
     begun: HashMap<u32, Begun>,
 }
 
-/// A payload on its way in, as the desk knows it: the guest may keep its handle longer than the call lasts.
-struct Begun {
-    metadata: Metadata,
-    sink: Arc<Mutex<Sink>>,
-}
-
 impl Desk {
     /// Ends a call. Readers that the guest still holds were not settled, and writers not finished; from now on these take
     /// nothing.
@@ -114,10 +107,10 @@ impl Desk {
         for (_, incoming) in self.open.drain() {
             exchange.unsettled.push(incoming);
         }
-        for (_, Begun { metadata, sink }) in self.begun.drain() {
-            body::close(&sink);
-            if !exchange.has(&metadata) {
-                exchange.unfinished.push(metadata);
+        for (_, begun) in self.begun.drain() {
+            begun.close();
+            if !exchange.has(&begun.metadata) {
+                exchange.unfinished.push(begun.metadata);
             }
         }
         Some(exchange)
@@ -151,6 +144,10 @@ fn accepted_meanwhile(metadata: &Metadata) -> Error {
 fn cancelled() -> Error {
     Error::new(ErrorKind::Cancelled, "the run is being cancelled")
 }
+
+/// A payload on its way in: behind the guest's `writer` handle. The payload itself is at the desk: the guest may keep
+/// its handle longer than the call lasts.
+pub struct Writer(());
 
 /// A payload that was handed in: behind the guest's `reader` handle. The payload itself is at the desk.
 pub struct Reader(());
@@ -236,21 +233,8 @@ impl Host for State {
         if made as u64 >= self.bounds.limits().payloads {
             return Ok(Err(denied(&self.bounds.reached("payloads"))));
         }
-        let sink = Arc::new(Mutex::new(Sink {
-            writer: Some(exchange.spool.writer()),
-            failure: None,
-            meter,
-            bounds: self.bounds.clone(),
-        }));
-        let begun = Begun {
-            metadata: metadata.clone(),
-            sink: Arc::clone(&sink),
-        };
-        let writer = self.table.push(Writer {
-            metadata,
-            sink,
-            opened: false,
-        })?;
+        let begun = Begun::new(metadata, exchange.spool.writer(), meter, self.bounds.clone());
+        let writer = self.table.push(Writer(()))?;
         self.desk.begun.insert(writer.rep(), begun);
         Ok(Ok(Offer::Accept(writer)))
     }
@@ -298,42 +282,37 @@ impl Host for State {
 
 impl State {
     /// Takes a writer of this call out of the guest's hands.
-    fn take(&mut self, writer: Resource<Writer>) -> wasmtime::Result<Writer> {
+    fn take(&mut self, writer: Resource<Writer>) -> wasmtime::Result<Begun> {
         let handle = writer.rep();
-        let writer = self.table.delete(writer)?;
-        if self.desk.begun.remove(&handle).is_none() {
-            wasmtime::bail!("a writer outlived its call");
-        }
-        Ok(writer)
+        self.table.delete(writer)?;
+        self.desk.begun.remove(&handle).ok_or_else(outlived)
     }
+}
+
+fn outlived() -> wasmtime::Error {
+    wasmtime::Error::msg("a writer outlived its call")
 }
 
 impl HostWriter for State {
     fn body(&mut self, writer: Resource<Writer>) -> wasmtime::Result<Resource<DynOutputStream>> {
-        if !self.desk.begun.contains_key(&writer.rep()) {
-            wasmtime::bail!("a writer outlived its call");
-        }
-        let writer = self.table.get_mut(&writer)?;
-        if std::mem::replace(&mut writer.opened, true) {
-            wasmtime::bail!("the connector asked twice for the body of one writer");
-        }
-        let stream: DynOutputStream = Box::new(SinkStream(Arc::clone(&writer.sink)));
+        let begun = self.desk.begun.get_mut(&writer.rep()).ok_or_else(outlived)?;
+        let stream: DynOutputStream = Box::new(begun.open()?);
         Ok(self.table.push(stream)?)
     }
 
     fn finish(&mut self, writer: Resource<Writer>) -> wasmtime::Result<Result<(), Error>> {
-        let writer = self.take(writer)?;
+        let begun = self.take(writer)?;
         if self.context.cancel.is_cancelled() {
-            body::close(&writer.sink);
-            self.give_up(writer.metadata, cancelled());
+            begun.close();
+            self.give_up(begun.metadata, cancelled());
             return Ok(Err(cancelled()));
         }
         let exchange = self.desk.exchange.as_ref();
-        if exchange.is_some_and(|exchange| exchange.has(&writer.metadata)) {
-            body::close(&writer.sink);
-            return Ok(Err(accepted_meanwhile(&writer.metadata)));
+        if exchange.is_some_and(|exchange| exchange.has(&begun.metadata)) {
+            begun.close();
+            return Ok(Err(accepted_meanwhile(&begun.metadata)));
         }
-        match writer.store() {
+        match begun.store() {
             Ok(payload) => {
                 let Some(exchange) = &mut self.desk.exchange else {
                     return Ok(Err(cancelled())); // There are no writers without one.
@@ -354,27 +333,27 @@ impl HostWriter for State {
                 Ok(Ok(()))
             }
             Err(error) => {
-                self.give_up(writer.metadata, error.clone());
+                self.give_up(begun.metadata, error.clone());
                 Ok(Err(error))
             }
         }
     }
 
     fn abort(&mut self, writer: Resource<Writer>, reason: Error) -> wasmtime::Result<()> {
-        let writer = self.take(writer)?;
-        body::close(&writer.sink);
-        self.give_up(writer.metadata, reason.tamed());
+        let begun = self.take(writer)?;
+        begun.close();
+        self.give_up(begun.metadata, reason.tamed());
         Ok(())
     }
 
     fn drop(&mut self, writer: Resource<Writer>) -> wasmtime::Result<()> {
         // Taken out of the table by `finish` or `abort`, unless the guest let it fall.
         let handle = writer.rep();
-        if let Ok(writer) = self.table.delete(writer)
-            && self.desk.begun.remove(&handle).is_some()
+        if self.table.delete(writer).is_ok()
+            && let Some(begun) = self.desk.begun.remove(&handle)
         {
-            body::close(&writer.sink);
-            self.give_up(writer.metadata, unsettled());
+            begun.close();
+            self.give_up(begun.metadata, unsettled());
         }
         Ok(())
     }

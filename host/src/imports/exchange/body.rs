@@ -26,16 +26,43 @@ impl From<&SpoolError> for Error {
     }
 }
 
-/// A payload on its way in: behind the guest's `writer` handle.
-pub struct Writer {
+/// A payload on its way in.
+pub(super) struct Begun {
     pub(super) metadata: Metadata,
-    pub(super) sink: Arc<Mutex<Sink>>,
-    pub(super) opened: bool,
+    sink: Arc<Mutex<Sink>>,
+    opened: bool,
 }
 
-impl Writer {
+impl Begun {
+    pub(super) fn new(metadata: Metadata, writer: BodyWriter, meter: Meter, bounds: Bounds) -> Self {
+        let sink = Sink {
+            writer: Some(writer),
+            failure: None,
+            meter,
+            bounds,
+        };
+        Self {
+            metadata,
+            sink: Arc::new(Mutex::new(sink)),
+            opened: false,
+        }
+    }
+
     fn sink(&self) -> MutexGuard<'_, Sink> {
         self.sink.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The stream for its body, once.
+    pub(super) fn open(&mut self) -> wasmtime::Result<SinkStream> {
+        if std::mem::replace(&mut self.opened, true) {
+            wasmtime::bail!("the connector asked twice for the body of one writer");
+        }
+        Ok(SinkStream(Arc::clone(&self.sink)))
+    }
+
+    /// Forgets the bytes so far, and takes no more: also a stream that the guest has kept is closed.
+    pub(super) fn close(&self) {
+        self.sink().writer = None;
     }
 
     /// Stores the body, if it is whole.
@@ -66,17 +93,12 @@ impl Writer {
     }
 }
 
-/// The bytes of a payload on its way in, shared by the writer and its stream.
-pub(super) struct Sink {
-    pub(super) writer: Option<BodyWriter>,
-    pub(super) failure: Option<Error>,
-    pub(super) meter: Meter,
-    pub(super) bounds: Bounds,
-}
-
-/// Forgets the bytes so far, and takes no more: also a stream that the guest has kept is closed.
-pub(super) fn close(sink: &Mutex<Sink>) {
-    sink.lock().unwrap_or_else(PoisonError::into_inner).writer = None;
+/// The bytes of a payload on its way in, shared by the desk and the guest's stream.
+struct Sink {
+    writer: Option<BodyWriter>,
+    failure: Option<Error>,
+    meter: Meter,
+    bounds: Bounds,
 }
 
 impl Sink {
@@ -90,7 +112,7 @@ impl Sink {
 }
 
 /// The stream that takes a body. Writing goes straight to the spool: memory or the page cache.
-pub(super) struct SinkStream(pub(super) Arc<Mutex<Sink>>);
+pub(super) struct SinkStream(Arc<Mutex<Sink>>);
 
 #[async_trait::async_trait]
 impl Pollable for SinkStream {

@@ -11,6 +11,7 @@ use crate::policy::bounds::Bounds;
 use crate::policy::limits::Size;
 use crate::policy::reach::Reach;
 use serde_json::{Value, json};
+use std::sync::Mutex;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
