@@ -16,11 +16,10 @@ pub(crate) async fn quick<T>(
     limit: Duration,
     bounds: &Bounds,
 ) -> Result<T, Failure> {
-    let over = bounds.over();
     tokio::select! {
         biased;
         answer = paced(call, bounds) => answer.map_err(|error| broke(&error, bounds)),
-        () = over.cancelled() => Err(Failure::Limit(bounds.used_up().unwrap_or_else(|| bounds.reached("cpu_time")))),
+        reached = bounds.run_out() => Err(Failure::Limit(reached)),
         () = sleep(limit) => Err(Failure::TimeOut(limit)),
     }
 }
@@ -37,7 +36,6 @@ pub(super) async fn guard<T>(
 ) -> Result<T, Failure> {
     let mut call = pin!(paced(call, bounds));
     let limits = bounds.limits();
-    let over = bounds.over();
     let refusal = tokio::select! {
         biased;
         answer = &mut call => match bounds.used_up() {
@@ -45,23 +43,23 @@ pub(super) async fn guard<T>(
             Some(reached) => return Err(Failure::Limit(reached)),
             None => return answer.map_err(|error| broke(&error, bounds)),
         },
-        () = over.cancelled() => None,
-        () = cancel.cancelled() => Some(Failure::Cancelled),
-        () = sleep(limits.call_time.0.min(limit)) => Some(if limits.call_time.0 < limit {
+        reached = bounds.run_out() => {
+            ending.cancel();
+            // That is what happened, however the guest takes it.
+            let _ = timeout(grace, call).await;
+            return Err(Failure::Limit(reached));
+        }
+        () = cancel.cancelled() => Failure::Cancelled,
+        () = sleep(limits.call_time.0.min(limit)) => if limits.call_time.0 < limit {
             Failure::Limit(bounds.reached("call_time"))
         } else {
             Failure::TimeOut(limit)
-        }),
+        },
     };
     ending.cancel();
-    let answer = timeout(grace, call).await;
-    match (refusal, answer) {
-        // A limit that is used up is what happened, however the guest took it.
-        (None, _) => Err(Failure::Limit(
-            bounds.used_up().unwrap_or_else(|| bounds.reached("cpu_time")),
-        )),
-        (Some(_), Ok(answer)) => answer.map_err(|error| broke(&error, bounds)),
-        (Some(refusal), Err(_)) => Err(refusal),
+    match timeout(grace, call).await {
+        Ok(answer) => answer.map_err(|error| broke(&error, bounds)),
+        Err(_) => Err(refusal),
     }
 }
 

@@ -126,6 +126,6 @@ mod tests {
         )
         .await;
         assert_eq!(bounds.last().expect("reached").name, "cpu_time");
-        assert!(bounds.over().is_cancelled());
+        assert_eq!(bounds.run_out().await.name, "cpu_time");
     }
 }

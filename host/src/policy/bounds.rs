@@ -3,11 +3,12 @@
 
 use super::limits::{LimitReached, Limits};
 use crate::event::{Event, Events};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::future::pending;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::watch;
 
 /// What events of the policy name as their step.
 const STEP: &str = "policy";
@@ -26,6 +27,8 @@ struct Shared {
     sockets: AtomicU64,
     used: Used,
     said: Mutex<Said>,
+    /// The limit that the current call has used up, if one.
+    used_up: watch::Sender<Option<LimitReached>>,
 }
 
 /// What the current call has used.
@@ -40,12 +43,10 @@ struct Used {
 struct Said {
     /// Refusals already told, so that each is logged once.
     told: HashSet<String>,
+    /// Limits that were reached, each with its words: a flood of log lines reaches one thousands of times.
+    reached: HashMap<&'static str, LimitReached>,
     /// The limit that the current call reached last.
-    last: Option<LimitReached>,
-    /// The limit that ended the current call, if one did.
-    used_up: Option<LimitReached>,
-    /// Cancelled together with that.
-    over: CancellationToken,
+    last: Option<&'static str>,
 }
 
 impl Bounds {
@@ -57,6 +58,7 @@ impl Bounds {
             sockets: AtomicU64::new(0),
             used: Used::default(),
             said: Mutex::default(),
+            used_up: watch::Sender::new(None),
         }))
     }
 
@@ -78,20 +80,29 @@ impl Bounds {
         for counter in [received, sent, cpu_nanos] {
             counter.store(0, Ordering::Relaxed);
         }
-        let mut said = self.said();
-        said.last = None;
-        said.used_up = None;
-        said.over = CancellationToken::new();
+        self.said().last = None;
+        self.0.used_up.send_replace(None);
     }
 
-    /// Cancelled when the current call has to end because of a limit.
-    pub(crate) fn over(&self) -> CancellationToken {
-        self.said().over.clone()
+    /// Waits until the current call has used up one of its limits, and has to end.
+    pub(crate) async fn run_out(&self) -> LimitReached {
+        let mut used_up = self.0.used_up.subscribe();
+        let found = used_up.wait_for(Option::is_some).await;
+        match found.ok().and_then(|found| found.clone()) {
+            Some(reached) => reached,
+            None => pending().await, // Never: the sender is ours.
+        }
+    }
+
+    /// The limit that the current call has used up, if one.
+    pub(crate) fn used_up(&self) -> Option<LimitReached> {
+        self.0.used_up.borrow().clone()
     }
 
     /// The limit that the current call reached last, if any.
     pub(crate) fn last(&self) -> Option<LimitReached> {
-        self.said().last.clone()
+        let said = self.said();
+        said.reached.get(said.last?).cloned()
     }
 
     /// Logs a refusal, the first time that it happens.
@@ -117,12 +128,18 @@ impl Bounds {
 
     /// A limit is reached, and what would go beyond is refused. The connector may go on without.
     pub(crate) fn reached(&self, name: &'static str) -> LimitReached {
+        let mut said = self.said();
+        said.last = Some(name);
+        if let Some(reached) = said.reached.get(name) {
+            return reached.clone();
+        }
         let reached = LimitReached {
             name,
             value: self.0.limits.value(name),
             instance: self.0.instance.clone(),
         };
-        self.said().last = Some(reached.clone());
+        said.reached.insert(name, reached.clone());
+        drop(said);
         self.tell(reached.to_string());
         reached
     }
@@ -130,15 +147,12 @@ impl Bounds {
     /// A limit is used up, and with it the call.
     fn end(&self, name: &'static str) -> LimitReached {
         let reached = self.reached(name);
-        let mut said = self.said();
-        said.used_up.get_or_insert_with(|| reached.clone());
-        said.over.cancel();
+        self.0.used_up.send_if_modified(|first| {
+            let is_first = first.is_none();
+            first.get_or_insert_with(|| reached.clone());
+            is_first
+        });
         reached
-    }
-
-    /// The limit that ended the current call, if one did.
-    pub(crate) fn used_up(&self) -> Option<LimitReached> {
-        self.said().used_up.clone()
     }
 
     /// Counts a new socket.
@@ -185,7 +199,7 @@ impl Bounds {
     pub(crate) fn worked(&self, time: Duration) {
         let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let all = add(&self.0.used.cpu_nanos, nanos);
-        if u128::from(all) > self.0.limits.cpu_time.0.as_nanos() && !self.said().over.is_cancelled() {
+        if u128::from(all) > self.0.limits.cpu_time.0.as_nanos() && self.used_up().is_none() {
             self.end("cpu_time");
         }
     }
@@ -221,11 +235,11 @@ mod tests {
         assert_eq!(bounds.received(10), Ok(()));
         let reached = bounds.received(1).expect_err("over");
         assert_eq!((reached.name, reached.value.as_str()), ("bytes_in", "10B"));
-        assert!(bounds.over().is_cancelled());
+        assert_eq!(bounds.used_up().as_ref(), Some(&reached));
         assert_eq!(bounds.last(), Some(reached));
         bounds.begin_call();
         assert_eq!(bounds.received(10), Ok(()));
-        assert!(!bounds.over().is_cancelled() && bounds.last().is_none());
+        assert!(bounds.used_up().is_none() && bounds.last().is_none());
         assert!(bounds.received(1).is_err());
         assert_eq!(
             *told.lock().expect("not poisoned"),
