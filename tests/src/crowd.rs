@@ -58,46 +58,47 @@ enum End {
 /// The member of a number. Each has its share of the processor, and no more.
 fn member(number: usize, silent: SocketAddr) -> (Guest, End) {
     let never = u32::MAX;
-    let (options, limit, end) = match number % 8 {
-        0 => (json!({ "behaviour": "loop" }), None, End::Cancelled),
-        1 => (json!({ "behaviour": "loop-in-calls" }), None, End::Cancelled),
-        2 => (waiting_for(silent), None, End::Cancelled),
+    let told = |options: Value| Guest::misbehaving(&options);
+    let (guest, limit, end) = match number % 8 {
+        0 => (told(json!({ "behaviour": "loop" })), None, End::Cancelled),
+        1 => (
+            told(json!({ "behaviour": "loop-in-calls" })),
+            None,
+            End::Cancelled,
+        ),
+        2 => (Guest::that_waits_for(silent), None, End::Cancelled),
         3 => (
-            json!({ "behaviour": "flood-log", "count": never, "size": 100 }),
+            told(json!({ "behaviour": "flood-log", "count": never, "size": 100 })),
             None,
             End::Cancelled,
         ),
         4 => (
-            json!({ "behaviour": "allocate" }),
+            told(json!({ "behaviour": "allocate" })),
             None,
             End::Fails("limit", "`memory` (8MiB)"),
         ),
         5 => (
-            json!({ "behaviour": "exhaust-handles", "count": never }),
+            told(json!({ "behaviour": "exhaust-handles", "count": never })),
             Some("handles=100"),
             End::Fails("limit", "`handles` (100)"),
         ),
         6 => (
-            json!({ "behaviour": "open-sockets", "count": 10_000 }),
+            told(json!({ "behaviour": "open-sockets", "count": 10_000 })),
             Some("sockets=8"),
             End::Fails("internal", "8 sockets, then: "),
         ),
         _ => (
-            json!({ "behaviour": "flood-payloads", "count": never }),
+            told(json!({ "behaviour": "flood-payloads", "count": never })),
             Some("payloads=100"),
             End::Fails("denied-by-host", "`payloads` (100)"),
         ),
     };
-    let guest = Guest::misbehaving(&options)
+    let guest = guest
         .allow("127.0.0.1")
         .timeout("5m")
         .limit("cpu_quota=2%")
         .limit(&format!("memory={MEMORY_MIB}MiB"));
     (limit.into_iter().fold(guest, Guest::limit), end)
-}
-
-fn waiting_for(silent: SocketAddr) -> Value {
-    json!({ "behaviour": "wait-for-answer", "address": silent.to_string(), "planned": [["127.0.0.1", silent.port()]] })
 }
 
 /// Gets a file from a server, in this process, while `crowd` guests misbehave. Each of those ends exactly as it should;

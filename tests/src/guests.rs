@@ -6,6 +6,7 @@
 
 mod outcome;
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -132,6 +133,14 @@ impl Guest {
     #[must_use]
     pub fn that(behaviour: &str) -> Self {
         Self::misbehaving(&json!({ "behaviour": behaviour }))
+    }
+
+    /// The guest that waits for a word from an address on this machine, which it may reach.
+    #[must_use]
+    pub fn that_waits_for(address: SocketAddr) -> Self {
+        let options = json!({ "behaviour": "wait-for-answer", "address": address.to_string(),
+            "planned": [["127.0.0.1", address.port()]] });
+        Self::misbehaving(&options).allow("127.0.0.1")
     }
 
     /// The endpoint of a connector that is in no file yet.

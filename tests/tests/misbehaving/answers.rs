@@ -1,6 +1,6 @@
 //! Guests whose answers are not what they should be.
 
-use flow_tests::guests::Guest;
+use flow_tests::guests::{Guest, Outcome};
 use serde_json::json;
 
 #[test]
@@ -25,10 +25,7 @@ fn a_summary_of_lies_changes_what_the_host_counts_itself_in_nothing() {
     assert_eq!(report.skipped, u64::MAX, "{outcome}");
 }
 
-#[test]
-fn an_error_of_a_mebibyte_is_cut() {
-    let outcome = Guest::misbehaving(&json!({ "behaviour": "huge-error", "size": 1 << 20 })).run();
-    outcome.assert_step_failed("internal", &["xxxx"]);
+fn assert_message_is_short(outcome: &Outcome) {
     let message = outcome.failures()[0]["message"]
         .as_str()
         .unwrap_or_default()
@@ -37,16 +34,19 @@ fn an_error_of_a_mebibyte_is_cut() {
 }
 
 #[test]
+fn an_error_of_a_mebibyte_is_cut() {
+    let outcome = Guest::misbehaving(&json!({ "behaviour": "huge-error", "size": 1 << 20 })).run();
+    outcome.assert_step_failed("internal", &["xxxx"]);
+    assert_message_is_short(&outcome);
+}
+
+#[test]
 fn an_error_of_ten_mebibytes_is_more_than_may_be_passed() {
     let outcome = Guest::misbehaving(&json!({ "behaviour": "huge-error", "size": 10 << 20 }))
         .limit("memory=64MiB")
         .run();
     outcome.assert_step_failed("trap", &["the connector trapped"]);
-    let message = outcome.failures()[0]["message"]
-        .as_str()
-        .unwrap_or_default()
-        .len();
-    assert!(message < 10_000, "{message} bytes of message");
+    assert_message_is_short(&outcome);
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! Guests that do not end.
 
 use flow_tests::guests::{Guest, Outcome, STEP};
-use serde_json::json;
 use std::net::TcpListener;
 
 const PARTS: [&str; 2] = ["the connector did not end within 300ms", "`timeout`"];
@@ -69,11 +68,7 @@ fn a_loop_at_a_small_share_of_a_processor_goes_on_until_its_time_is_over() {
 #[test]
 fn a_wait_for_a_server_that_never_answers_ends_with_the_steps_time() {
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = silent.local_addr().expect("bound");
-    let options = json!({ "behaviour": "wait-for-answer", "address": address.to_string(),
-        "planned": [["127.0.0.1", address.port()]] });
-    let outcome = Guest::misbehaving(&options)
-        .allow("127.0.0.1")
+    let outcome = Guest::that_waits_for(silent.local_addr().expect("bound"))
         .timeout("300ms")
         .run();
     outcome.assert_step_failed("time-out", &PARTS);
@@ -85,11 +80,7 @@ fn a_wait_for_a_server_that_never_answers_ends_with_the_steps_time() {
 #[test]
 fn a_wait_ends_with_the_runs_cancellation() {
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = silent.local_addr().expect("bound");
-    let options = json!({ "behaviour": "wait-for-answer", "address": address.to_string(),
-        "planned": [["127.0.0.1", address.port()]] });
-    let outcome = Guest::misbehaving(&options)
-        .allow("127.0.0.1")
+    let outcome = Guest::that_waits_for(silent.local_addr().expect("bound"))
         .cancelled_when("step-started")
         .run();
     assert_cancelled(&outcome);
