@@ -135,6 +135,7 @@ impl Store {
                 body: Some(self.spool.store(&vec![7; size]).expect("room")),
             },
             options: "{}".to_owned(),
+            earlier: None,
         });
         Exchange::new(Arc::clone(&self.spool), inbox)
     }

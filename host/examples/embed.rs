@@ -51,6 +51,7 @@ async fn main() -> anyhow::Result<()> {
     let trigger = Incoming {
         payload: Payload::trigger("run-1"),
         options,
+        earlier: None,
     };
     let exchange = Exchange::new(spool, [trigger]);
     let limit = Duration::from_mins(1);

@@ -97,13 +97,21 @@ impl Page {
 
     /// Adds prose, wrapped.
     pub fn paragraph(&mut self, indent: usize, text: &str) {
+        self.entry(indent, "", 0, text);
+    }
+
+    /// Adds a word, and prose beside it, wrapped in a column that begins `column` behind the word's own.
+    pub fn entry(&mut self, indent: usize, word: &str, column: usize, text: &str) {
+        let mut beside = format!("{word:column$}");
         let mut line = String::new();
-        let mut width = indent;
+        let mut width = indent + column;
         for word in text.split_whitespace() {
             let length = word.chars().count();
             if !line.is_empty() && width + length >= WIDTH {
-                self.line(indent, &std::mem::take(&mut line));
-                width = indent;
+                self.line(indent, &format!("{beside}{line}"));
+                beside = " ".repeat(column);
+                line.clear();
+                width = indent + column;
             }
             if !line.is_empty() {
                 line.push(' ');
@@ -113,7 +121,7 @@ impl Page {
             width += length;
         }
         if !line.is_empty() {
-            self.line(indent, &line);
+            self.line(indent, &format!("{beside}{line}"));
         }
     }
 
@@ -241,6 +249,16 @@ mod tests {
              port  (integer 1 to 9, default 5)\n  auth  (anonymous | object)\n      \
              password  (string, secret)\n  mode  (a | b)\n"
         );
+    }
+
+    #[test]
+    fn prose_stays_in_its_column() {
+        let mut page = Page::default();
+        page.entry(2, "word", 8, &"ab ".repeat(60));
+        let lines: Vec<&str> = page.text().lines().collect();
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert!(lines[0].starts_with("  word    ab ab") && lines[1].starts_with("          ab"));
+        assert!(lines.iter().all(|line| line.len() <= WIDTH), "{lines:?}");
     }
 
     #[test]

@@ -59,6 +59,7 @@ async fn call(server: &FtpServer, endpoint: &str, options: Value) -> (Vec<String
     let trigger = Incoming {
         payload: Payload::trigger("run-1"),
         options,
+        earlier: None,
     };
     let exchange = Exchange::new(spool, [trigger]);
     let started = Instant::now();

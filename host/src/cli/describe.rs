@@ -108,18 +108,10 @@ fn capabilities(page: &mut Page, imports: &[String]) {
             if let Some(title) = title.take() {
                 page.line(2, title);
             }
-            topic(page, capability.topic, capability.meaning);
+            page.entry(4, capability.topic, TOPIC, capability.meaning);
             page.paragraph(4 + TOPIC, &format!("({})", names.join(", ")));
         }
     }
-}
-
-/// A word with its meaning beside it.
-fn topic(page: &mut Page, topic: &str, meaning: &str) {
-    let mut meaning_alone = Page::default();
-    meaning_alone.paragraph(4 + TOPIC, meaning);
-    let rest = meaning_alone.text().get(4 + TOPIC..).unwrap_or_default();
-    page.line(4, &format!("{topic:TOPIC$}{}", rest.trim_end()));
 }
 
 /// A text as YAML takes it.

@@ -3,7 +3,7 @@
 mod body;
 
 use super::State;
-use crate::bindings::flow::connector::exchange::{Host, HostReader, HostWriter, Offer, Outcome};
+use crate::bindings::flow::connector::exchange::{Earlier, Host, HostReader, HostWriter, Offer, Outcome};
 use crate::contract::{Effect, Error, ErrorKind, Metadata};
 use crate::event::Event;
 use crate::meter::Meter;
@@ -23,6 +23,8 @@ pub struct Incoming {
     pub payload: Payload,
     /// The endpoint's options with the templates filled in, JSON text.
     pub options: String,
+    /// An earlier try of which nobody knows how far it came.
+    pub earlier: Option<Earlier>,
 }
 
 /// What one call of an endpoint takes and gives. It is kept over the tries of the same call, so that what was
@@ -225,8 +227,7 @@ impl Host for State {
             return Ok(Ok(Offer::Stop));
         };
         if exchange.has(&metadata) {
-            exchange.skipped += 1;
-            return Ok(Ok(Offer::Skip));
+            return Ok(Ok(Offer::Accepted));
         }
         // With those that are on their way: each of them may still be accepted.
         let made = exchange.accepted.len() + exchange.aborted.len() + self.desk.begun.len();
@@ -395,6 +396,20 @@ impl HostReader for State {
         };
         let stream: DynInputStream = Box::new(stream);
         Ok(Ok(Some(self.table.push(stream)?)))
+    }
+
+    fn earlier(&mut self, reader: Resource<Reader>) -> wasmtime::Result<Option<Earlier>> {
+        Ok(self.incoming(&reader)?.earlier.clone())
+    }
+
+    fn note(&mut self, reader: Resource<Reader>, text: String) -> wasmtime::Result<Result<(), Error>> {
+        if text.len() as u64 > self.bounds.limits().metadata.0 {
+            return Ok(Err(denied(&self.bounds.reached("metadata"))));
+        }
+        let incoming = self.desk.open.get_mut(&reader.rep());
+        let incoming = incoming.ok_or_else(|| wasmtime::Error::msg("the reader was settled before"))?;
+        incoming.earlier = Some(Earlier { note: Some(text) });
+        Ok(Ok(()))
     }
 
     fn settle(&mut self, reader: Resource<Reader>, outcome: Outcome) -> wasmtime::Result<()> {

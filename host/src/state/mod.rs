@@ -1,3 +1,4 @@
 //! What a run keeps on disk.
 
+pub mod lock;
 pub mod spool;

@@ -66,7 +66,7 @@ pub fn content(number: u64, size: u64) -> Vec<u8> {
 pub fn begin(metadata: &Metadata) -> Result<Option<Writer>, Error> {
     Ok(match exchange::begin(metadata)? {
         Offer::Accept(writer) => Some(writer),
-        Offer::Skip | Offer::Stop => None,
+        Offer::Skip | Offer::Accepted | Offer::Stop => None,
     })
 }
 

@@ -101,7 +101,7 @@ impl EndpointStep {
                 self.render(work, &payload)
             };
             match options {
-                Ok(options) => incoming.push_back(Incoming { payload, options }),
+                Ok(options) => incoming.push_back(Incoming { payload, options, earlier: None }),
                 Err(error) => tried.failed.push((payload, error)),
             }
         }
