@@ -1,4 +1,5 @@
 //! What a run keeps on disk.
 
+pub mod ledger;
 pub mod lock;
 pub mod spool;
