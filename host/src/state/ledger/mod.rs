@@ -10,6 +10,7 @@ mod schema;
 pub mod seen;
 mod writer;
 
+use super::spool::sync_folder;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -78,12 +79,14 @@ impl Ledger {
     pub fn open(folder: &Path) -> Result<Self, LedgerError> {
         let path = folder.join("ledger.db");
         // Documents and names of partners are nobody else's business.
-        private_file(&path).map_err(|error| LedgerError::Sqlite {
-            path: path.clone(),
-            doing: "opened",
-            reason: error.to_string(),
-            advice: "",
-        })?;
+        private_file(&path)
+            .and_then(|_| sync_folder(folder))
+            .map_err(|error| LedgerError::Sqlite {
+                path: path.clone(),
+                doing: "opened",
+                reason: error.to_string(),
+                advice: "",
+            })?;
         let mut connection = connect(&path).map_err(|error| refused(&path, "opened", &error))?;
         schema::migrate(&path, &mut connection)?;
         let reader = connect(&path).map_err(|error| refused(&path, "opened", &error))?;

@@ -50,6 +50,8 @@ pub struct Recorded {
     pub metadata: Metadata,
     /// Length of its body, if it has one.
     pub size: Option<u64>,
+    /// Whether its body is stored, here or in a file.
+    pub stored: bool,
     /// The name of its file, if its body is in one.
     pub file: Option<String>,
     /// Whether nobody knows how far an earlier try came.
@@ -146,7 +148,8 @@ pub fn to_do(
     most: u32,
 ) -> rusqlite::Result<Vec<Recorded>> {
     let sql = format!(
-        "SELECT seq, metadata, size, file, state = 'unknown', note, origin FROM payloads
+        "SELECT seq, metadata, size, body IS NOT NULL OR file IS NOT NULL, file, state = 'unknown', note, origin
+         FROM payloads
          WHERE run = ?1 AND step = ?2 AND state IN {TO_DO} AND seq > ?3 ORDER BY seq LIMIT ?4"
     );
     let mut statement = connection.prepare_cached(&sql)?;
@@ -155,10 +158,11 @@ pub fn to_do(
             seq: row.get(0)?,
             metadata: Known::read(row, 1)?.metadata(),
             size: row.get(2)?,
-            file: row.get(3)?,
-            unknown: row.get(4)?,
-            note: row.get(5)?,
-            origin: row.get(6)?,
+            stored: row.get(3)?,
+            file: row.get(4)?,
+            unknown: row.get(5)?,
+            note: row.get(6)?,
+            origin: row.get(7)?,
         })
     })?;
     rows.collect()
@@ -184,28 +188,46 @@ pub fn body(connection: &Connection, seq: Seq) -> rusqlite::Result<Vec<u8>> {
     connection.prepare_cached(sql)?.query_row([seq], |row| row.get(0))
 }
 
-/// A step is done with a payload, and it goes on. At the end of the flow its body goes.
+/// How a payload came through a step.
+#[derive(Debug)]
+pub struct Passed {
+    /// The payload.
+    pub seq: Seq,
+    /// What is known of it now.
+    pub metadata: Metadata,
+    /// The step's position.
+    pub step: i64,
+    /// Whether it was the last one: then the body goes.
+    pub through: bool,
+    /// Where it is now, if its step takes each place once.
+    pub place: Option<String>,
+    /// JSON: what the step said of it.
+    pub proof: String,
+}
+
+/// A step is done with a payload, and it goes on.
 ///
 /// # Errors
 /// SQLite's.
-pub fn pass(
-    connection: &Connection,
-    seq: Seq,
-    metadata: &Metadata,
-    step: i64,
-    through: bool,
-    proof: &str,
-) -> rusqlite::Result<()> {
+pub fn pass(connection: &Connection, passed: &Passed) -> rusqlite::Result<()> {
+    let Passed {
+        seq,
+        metadata,
+        step,
+        through,
+        place,
+        proof,
+    } = passed;
     let sql =
         "UPDATE payloads SET metadata = ?2, step = ?3 + 1, state = iif(?4, 'done', 'pending'), tries = 0,
         note = NULL, error = NULL, body = iif(?4, NULL, body), file = iif(?4, NULL, file) WHERE seq = ?1";
     connection
         .prepare_cached(sql)?
         .execute(params![seq, Known::of(metadata).json(), step, through])?;
-    let sql = "INSERT OR REPLACE INTO deliveries (seq, step, at, proof) VALUES (?1, ?2, ?3, ?4)";
+    let sql = "INSERT OR REPLACE INTO deliveries (seq, step, at, place, proof) VALUES (?1, ?2, ?3, ?4, ?5)";
     connection
         .prepare_cached(sql)?
-        .execute(params![seq, step, now_ms(), proof])?;
+        .execute(params![seq, step, now_ms(), place, proof])?;
     Ok(())
 }
 
@@ -321,10 +343,79 @@ pub fn is_taken(
     but: Seq,
 ) -> rusqlite::Result<bool> {
     let sql = "SELECT 1 FROM deliveries JOIN payloads USING (seq)
-        WHERE run = ?1 AND deliveries.step = ?2 AND seq <> ?3 AND proof ->> 'path' = ?4";
+        WHERE place = ?4 AND deliveries.step = ?2 AND seq <> ?3 AND run = ?1";
     connection
         .prepare_cached(sql)?
         .exists(params![run, step, but, place])
+}
+
+/// Marks payloads that a try has dealt with and that are to be handed in once more, so that they are not taken for
+/// untouched ones.
+///
+/// # Errors
+/// SQLite's.
+pub fn touch(connection: &Connection, seqs: &[Seq], attempt: u32) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached("UPDATE payloads SET tries = ?2 WHERE seq = ?1")?;
+    for seq in seqs {
+        statement.execute(params![seq, attempt])?;
+    }
+    Ok(())
+}
+
+/// Nobody knows how far this try came with a payload.
+///
+/// # Errors
+/// SQLite's.
+pub fn lose(connection: &Connection, seq: Seq) -> rusqlite::Result<()> {
+    let sql = "UPDATE payloads SET state = 'unknown' WHERE seq = ?1";
+    connection.prepare_cached(sql)?.execute([seq])?;
+    Ok(())
+}
+
+/// A payload that goes on to another connector without being stored.
+///
+/// # Errors
+/// SQLite's.
+pub fn stream(connection: &Connection, new: &New) -> rusqlite::Result<(Seq, Option<Option<String>>)> {
+    let version = new.metadata.version.as_deref().unwrap_or_default();
+    let sql = "SELECT seq, note FROM payloads WHERE run = ?1 AND maker = ?2 AND id = ?3 AND version = ?4";
+    let earlier = connection
+        .prepare_cached(sql)?
+        .query_row(params![new.run, new.maker, new.metadata.id, version], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .optional()?;
+    if let Some((seq, note)) = earlier {
+        return Ok((seq, Some(note)));
+    }
+    let sql = "INSERT INTO payloads (run, maker, id, version, metadata, size, step, state, origin)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'streaming', (SELECT id FROM runs WHERE run = ?1)) RETURNING seq";
+    let seq = connection.prepare_cached(sql)?.query_row(
+        params![
+            new.run,
+            new.maker,
+            new.metadata.id,
+            version,
+            Known::of(&new.metadata).json(),
+            new.metadata.size,
+            new.step,
+        ],
+        |row| row.get(0),
+    )?;
+    Ok((seq, None))
+}
+
+/// Forgets the payloads of a run that were on their way to another connector and did not arrive: their originals are
+/// where they were.
+///
+/// # Errors
+/// SQLite's.
+pub fn forget_streams(connection: &Connection, run: i64) -> rusqlite::Result<()> {
+    connection.execute(
+        "DELETE FROM payloads WHERE run = ?1 AND state = 'streaming'",
+        [run],
+    )?;
+    Ok(())
 }
 
 /// The contract's metadata as JSON.

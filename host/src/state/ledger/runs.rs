@@ -12,6 +12,8 @@ pub struct New {
     pub id: String,
     /// The flow's name.
     pub flow: String,
+    /// The flow's file.
+    pub file: String,
     /// What its templates see as `vars`.
     pub variables: BTreeMap<String, String>,
     /// The ids of the flow's steps.
@@ -27,6 +29,8 @@ pub struct Recorded {
     pub id: String,
     /// The flow's name.
     pub flow: String,
+    /// The flow's file.
+    pub file: String,
     /// `running`, `ok` or `failed`.
     pub state: String,
     /// What its templates see as `vars`.
@@ -39,7 +43,7 @@ pub struct Recorded {
     pub resumed: u32,
 }
 
-const COLUMNS: &str = "run, id, flow, state, variables, started, finished, resumed";
+const COLUMNS: &str = "run, id, flow, file, state, variables, started, finished, resumed";
 
 impl Recorded {
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
@@ -47,11 +51,12 @@ impl Recorded {
             run: row.get(0)?,
             id: row.get(1)?,
             flow: row.get(2)?,
-            state: row.get(3)?,
-            variables: from_json(row, 4)?,
-            started: row.get(5)?,
-            finished: row.get(6)?,
-            resumed: row.get(7)?,
+            file: row.get(3)?,
+            state: row.get(4)?,
+            variables: from_json(row, 5)?,
+            started: row.get(6)?,
+            finished: row.get(7)?,
+            resumed: row.get(8)?,
         })
     }
 }
@@ -62,8 +67,9 @@ impl Recorded {
 /// SQLite's.
 pub fn begin(connection: &Connection, new: &New) -> rusqlite::Result<Recorded> {
     let variables = serde_json::to_string(&new.variables).unwrap_or_default();
-    let sql = "INSERT INTO runs (id, flow, state, variables, started) VALUES (?1, ?2, 'running', ?3, ?4)";
-    connection.execute(sql, params![new.id, new.flow, variables, now_ms()])?;
+    let sql =
+        "INSERT INTO runs (id, flow, file, state, variables, started) VALUES (?1, ?2, ?3, 'running', ?4, ?5)";
+    connection.execute(sql, params![new.id, new.flow, new.file, variables, now_ms()])?;
     let run = connection.last_insert_rowid();
     for (position, id) in (0_i64..).zip(&new.steps) {
         let sql = "INSERT INTO steps (run, position, id, state) VALUES (?1, ?2, ?3, 'pending')";

@@ -4,6 +4,7 @@ CREATE TABLE runs (
     run INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
     flow TEXT NOT NULL,
+    file TEXT NOT NULL,
     -- running: is worked on, or was when its process ended; then the next run of the flow goes on with it.
     state TEXT NOT NULL CHECK (state IN ('running', 'ok', 'failed')),
     variables TEXT NOT NULL,
@@ -60,10 +61,13 @@ CREATE TABLE deliveries (
     seq INTEGER NOT NULL REFERENCES payloads ON DELETE CASCADE,
     step INTEGER NOT NULL,
     at INTEGER NOT NULL,
+    -- Where it is now, for steps whose places are taken once.
+    place TEXT,
     -- JSON: what the step said of it, such as the path, the hash, the answer's status.
     proof TEXT NOT NULL,
     PRIMARY KEY (seq, step)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX deliveries_places ON deliveries (place) WHERE place IS NOT NULL;
 
 -- What went wrong and is no state of a payload: a step as a whole, a payload that was never accepted, one that was
 -- delivered and whose original stayed.

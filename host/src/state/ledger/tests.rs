@@ -8,6 +8,7 @@ fn run(id: &str) -> runs::New {
     runs::New {
         id: id.to_owned(),
         flow: "orders".to_owned(),
+        file: "/flows/orders.yaml".to_owned(),
         variables: BTreeMap::new(),
         steps: vec!["pull".to_owned(), "send".to_owned()],
     }
@@ -213,7 +214,15 @@ fn what_a_flow_has_had_is_known_until_it_expires() {
     assert_eq!(ask(), Had::No, "it came to nothing");
     let metadata = payload(run, "a", "1").metadata;
     write(&ledger, move |connection| {
-        payloads::pass(connection, seq, &metadata, 1, true, "{}")
+        let passed = payloads::Passed {
+            seq,
+            metadata,
+            step: 1,
+            through: true,
+            place: None,
+            proof: "{}".to_owned(),
+        };
+        payloads::pass(connection, &passed)
     });
     assert_eq!(ask(), Had::Yes);
     write(&ledger, move |connection| runs::forget(connection, run));
