@@ -2,6 +2,7 @@
 
 mod actions;
 mod instances;
+mod triggers;
 
 use super::document::Document;
 use super::file::{FlowFile, StepFile, schema};
@@ -79,6 +80,7 @@ pub async fn load_text(
     let mut steps = loader.steps(&flow, &instances);
     loader.plans(&mut steps, &instances).await;
     loader.first_step(&flow, &steps);
+    let triggers = loader.triggers(&flow);
     loader.stop_at_problems()?;
     let instances = instances
         .into_iter()
@@ -89,6 +91,8 @@ pub async fn load_text(
         variables: flow.variables,
         instances,
         steps,
+        triggers,
+        overlap: flow.overlap,
         redactor: loader.redactor,
     })
 }
@@ -163,7 +167,8 @@ impl Loader {
         for pointer in stray {
             self.problem(
                 &pointer,
-                "`${…}` is filled in only in an instance's `settings` and in the `url` and `headers` of http",
+                "`${…}` is filled in only in an instance's `settings`, in the `url` and `headers` of http, and in the \
+                 `token` of a trigger",
             );
         }
     }
@@ -239,6 +244,7 @@ fn takes_placeholders(pointer: &str) -> bool {
     let segments: Vec<&str> = pointer.split('/').skip(1).collect();
     match segments.as_slice() {
         ["instances", _, "settings", ..] => true,
+        ["triggers", _, "http", "token"] => true,
         ["steps", _, "http", field, ..] => matches!(*field, "url" | "headers"),
         _ => false,
     }

@@ -4,6 +4,7 @@
 //!   words for what it should not have said, each with its line.
 //! - [`mod@load`]: from the file to a [`Flow`] that is ready to run: everything that can be known before
 //!   anything connects is checked here.
+//! - [`trigger`]: what starts a run of a flow that is served.
 //! - [`runner`]: runs the steps of a flow, one after the other, over a set of payloads. [`step`] has one
 //!   file for each kind of step; [`retry`] the arithmetic of trying again.
 
@@ -18,10 +19,11 @@ pub mod schema;
 pub mod secret;
 pub mod step;
 pub mod template;
+pub mod trigger;
 
 use crate::component::Connector;
 use crate::tls::Identities;
-use file::OnError;
+use file::{OnError, Overlap};
 use retry::RetryPolicy;
 use secrecy::SecretString;
 use secret::Redactor;
@@ -29,6 +31,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use step::Action;
+use trigger::Trigger;
 
 pub use load::{LoadOptions, load};
 pub use problem::{Problem, Problems};
@@ -45,6 +48,10 @@ pub struct Flow {
     pub instances: BTreeMap<String, Configured>,
     /// What is done, in this order.
     pub steps: Vec<Step>,
+    /// What starts a run while the flow is served.
+    pub triggers: Vec<Trigger>,
+    /// What happens when a run is to begin while another is going.
+    pub overlap: Overlap,
     /// Blacks out the flow's secrets.
     pub redactor: Redactor,
 }

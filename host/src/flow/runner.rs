@@ -36,6 +36,10 @@ pub struct RunOptions {
     pub cancel: CancellationToken,
     /// What the operator says: what connectors may reach and use.
     pub policy: Policy,
+    /// The id of the run, where somebody has been told it already; else it gets one of its own.
+    pub run_id: Option<String>,
+    /// A run that found nothing to do leaves nothing in the history: it looked for files, and there were none.
+    pub forget_empty: bool,
 }
 
 impl RunOptions {
@@ -49,6 +53,8 @@ impl RunOptions {
             log_threshold: LogLevel::Debug,
             cancel: CancellationToken::new(),
             policy: Policy::default(),
+            run_id: None,
+            forget_empty: false,
         }
     }
 }
@@ -83,7 +89,10 @@ impl RunReport {
 pub async fn run(flow: &Flow, options: &RunOptions) -> anyhow::Result<RunReport> {
     let spool = Spool::create(&options.state.join("spool"), options.spool_quota)
         .context("the run cannot begin; `--state` names another folder for its state")?;
-    let run_id = Uuid::now_v7().to_string();
+    let run_id = options
+        .run_id
+        .clone()
+        .unwrap_or_else(|| Uuid::now_v7().to_string());
     let events = redacted(&options.events, &flow.redactor);
     events.send(&Event::RunStarted {
         run: run_id.clone(),
