@@ -143,7 +143,7 @@ fn short(run: &str) -> &str {
 
 fn words(notice: &Notice) -> String {
     match notice {
-        Notice::Serving { listen, flows } => format!("serving {flows} flows; http://{listen}/healthz tells how they are"),
+        Notice::Serving { listen, flows } => format!("serving (flows: {flows}); http://{listen}/healthz tells how they are"),
         Notice::ListensToOthers => {
             "warning: others than this machine can reach the HTTP endpoints, and read the tokens that go over them: \
              put a proxy with TLS before it"
@@ -158,10 +158,10 @@ fn words(notice: &Notice) -> String {
         Notice::RunBroken { message } => format!("failed: {message}"),
         Notice::Reloading => "loading all flows again".to_owned(),
         Notice::Stopping { running, grace_ms } => format!(
-            "ending; {running} runs have {:?} to finish; once more to end at once",
+            "ending; runs that are going ({running}) have {:?} to finish; once more to end at once",
             Duration::from_millis(*grace_ms)
         ),
-        Notice::Cancelling { running } => format!("the time is up; {running} runs are cancelled"),
+        Notice::Cancelling { running } => format!("the time is up; runs that are going ({running}) are cancelled"),
         Notice::Stopped => "ended".to_owned(),
     }
 }
