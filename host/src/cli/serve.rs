@@ -65,7 +65,10 @@ pub(super) async fn serve(args: Args) -> anyhow::Result<ExitCode> {
         journal: if json { json_lines() } else { plain_lines() },
     };
     let (orders, ordered) = mpsc::channel(1);
-    tokio::spawn(signals(orders));
+    // Without them the system's own way with signals stays: the process ends.
+    if let Ok(signals) = Signals::listen_to_all() {
+        tokio::spawn(obey(signals, orders));
+    }
     match serve::serve(options, ordered).await {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(ServeError::Flows(wrong)) => {
@@ -80,10 +83,7 @@ pub(super) async fn serve(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 /// The first signal to end is an order to end in good order, the second ends at once.
-async fn signals(orders: mpsc::Sender<Order>) {
-    let Ok(mut signals) = Signals::listen_to_all() else {
-        return; // The system's own way with signals stays: the process ends.
-    };
+async fn obey(mut signals: Signals, orders: mpsc::Sender<Order>) {
     let mut ending = false;
     loop {
         let order = match signals.next().await {
