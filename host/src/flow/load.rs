@@ -243,8 +243,7 @@ impl Loader {
 fn takes_placeholders(pointer: &str) -> bool {
     let segments: Vec<&str> = pointer.split('/').skip(1).collect();
     match segments.as_slice() {
-        ["instances", _, "settings", ..] => true,
-        ["triggers", _, "http", "token"] => true,
+        ["instances", _, "settings", ..] | ["triggers", _, "http", "token"] => true,
         ["steps", _, "http", field, ..] => matches!(*field, "url" | "headers"),
         _ => false,
     }

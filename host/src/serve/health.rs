@@ -81,7 +81,6 @@ pub struct LastRun {
 }
 
 /// RFC 3339.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
 fn time<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(time)
 }

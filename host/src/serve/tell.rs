@@ -2,7 +2,7 @@
 
 use super::journal::{Journal, What};
 use crate::event::{Event, Events};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use tokio::sync::oneshot;
 
 /// Events of a run that are kept until it has something to tell. What such a run says beyond them is chatter.
@@ -10,8 +10,7 @@ const KEPT: usize = 1000;
 
 /// The events of a run, for the journal.
 ///
-/// `quiet`: the run looks for files; it is told only when it finds some, or fails. `begun` hears of the run's first
-/// event.
+/// `quiet`: the run looks for files; it is told only when it finds some, or fails. `begun` hears of the run's beginning.
 pub(super) fn events(
     journal: &Journal,
     flow: &str,
@@ -19,46 +18,54 @@ pub(super) fn events(
     quiet: bool,
     begun: Option<oneshot::Sender<()>>,
 ) -> Events {
-    let (journal, flow, run) = (journal.clone(), flow.to_owned(), run.to_owned());
+    let (journal, flow) = (journal.clone(), flow.to_owned());
     let state = Mutex::new(State {
+        run: run.to_owned(),
         kept: quiet.then(Vec::new),
         begun,
     });
-    let state = Arc::new(state);
     Events::new(move |event| {
         // Held while it is told, so that lines do not overtake those that were kept.
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(begun) = state.begun.take() {
-            // Who asked for the run may have gone.
-            let _ = begun.send(());
-        }
-        state.take(event, |event| journal.run(&flow, &run, What::Run(event)));
+        state.take(event, |run, event| journal.run(&flow, run, What::Run(event)));
     })
 }
 
 struct State {
-    /// What a quiet run has said so far; none when all is told.
-    kept: Option<Vec<Event>>,
+    /// The run that speaks: the last one that has begun.
+    run: String,
+    /// What a quiet run has said so far, and which one that was; none when all is told.
+    kept: Option<Vec<(String, Event)>>,
     begun: Option<oneshot::Sender<()>>,
 }
 
 impl State {
-    fn take(&mut self, event: &Event, tell: impl Fn(&Event)) {
-        // They are for progress bars: a few a second for each body.
-        if matches!(event, Event::Bytes { .. } | Event::Progress { .. }) {
-            return;
+    fn take(&mut self, event: &Event, tell: impl Fn(&str, &Event)) {
+        match event {
+            Event::RunStarted { run, .. } => self.begins(run),
+            // They are for progress bars: a few a second for each body.
+            Event::Bytes { .. } | Event::Progress { .. } => return,
+            _ => {}
         }
         let Some(kept) = &mut self.kept else {
-            return tell(event);
+            return tell(&self.run, event);
         };
         if matters(event) {
-            for event in kept.iter() {
-                tell(event);
+            for (run, event) in kept.iter() {
+                tell(run, event);
             }
             self.kept = None;
-            tell(event);
+            tell(&self.run, event);
         } else if kept.len() < KEPT {
-            kept.push(event.clone());
+            kept.push((self.run.clone(), event.clone()));
+        }
+    }
+
+    fn begins(&mut self, run: &str) {
+        run.clone_into(&mut self.run);
+        if let Some(begun) = self.begun.take() {
+            // Who asked for the run may have gone.
+            let _ = begun.send(());
         }
     }
 }
@@ -80,6 +87,7 @@ fn matters(event: &Event) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
 
     fn told(quiet: bool, events: &[Event]) -> Vec<String> {
         let lines = Arc::new(Mutex::new(Vec::new()));
@@ -143,10 +151,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_first_event_says_that_the_run_has_begun() {
+    async fn who_asked_hears_that_the_run_has_begun() {
         let (sender, mut receiver) = oneshot::channel();
         let journal = Journal::new(|_| ());
         let run = super::events(&journal, "f", "r-1", true, Some(sender));
+        run.send(&Event::Log {
+            step: "get".into(),
+            level: "info",
+            message: "before it".into(),
+        });
         assert!(receiver.try_recv().is_err());
         run.send(&started());
         assert!(receiver.try_recv().is_ok());

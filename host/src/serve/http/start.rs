@@ -40,7 +40,9 @@ async fn try_start(desk: &Desk, name: String, request: Request) -> Result<Respon
     let asked = name.clone();
     let served = desk.ask(|reply| Ask::Flow { name: asked, reply }).await;
     let served = served.ok_or_else(hangs)?.ok_or_else(|| unknown(&name))?;
-    authorize(&served, request.headers())?;
+    if let Some(refusal) = stranger(&served, request.headers()) {
+        return Err(refusal);
+    }
     let body = read(request).await?;
     let flow = with_variables(desk, &served, body.variables).await?;
     let asked = name.clone();
@@ -92,9 +94,9 @@ fn unknown(name: &str) -> Response {
     refusal(StatusCode::NOT_FOUND, &format!("there is no flow `{name}` here"))
 }
 
-/// Lets pass who knows a token of the flow. All of them are compared, so that a right one is not found by the time it
-/// takes.
-fn authorize(served: &Served, headers: &HeaderMap) -> Result<(), Response> {
+/// The refusal of who does not know a token of the flow. All of them are compared, so that a right one is not found by
+/// the time it takes.
+fn stranger(served: &Served, headers: &HeaderMap) -> Option<Response> {
     let triggers: Vec<&HttpTrigger> = served
         .flow
         .triggers
@@ -106,20 +108,20 @@ fn authorize(served: &Served, headers: &HeaderMap) -> Result<(), Response> {
         .collect();
     if triggers.is_empty() {
         let message = "the flow is not started over HTTP: it has no `http` among its `triggers`";
-        return Err(refusal(StatusCode::NOT_FOUND, message));
+        return Some(refusal(StatusCode::NOT_FOUND, message));
     }
     let token = bearer(headers).unwrap_or_default();
     let known = triggers
         .iter()
         .fold(false, |known, trigger| known | trigger.accepts(token));
     if known {
-        return Ok(());
+        return None;
     }
     let message = "this needs the token of one of the flow's triggers, as `Authorization: Bearer …`";
     let mut response = refusal(StatusCode::UNAUTHORIZED, message);
     let scheme = HeaderValue::from_static("Bearer");
     response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
-    Err(response)
+    Some(response)
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
