@@ -132,6 +132,10 @@ impl Serving {
     ///
     /// # Panics
     /// When it does not come.
+    #[expect(
+        clippy::must_use_candidate,
+        reason = "mostly it is the waiting that is wanted"
+    )]
     pub fn wait_event(&self, flow: &str, event: &str) -> Value {
         self.wait(&format!("{event} of {flow}"), |line| {
             line["flow"] == flow && line["event"] == event
@@ -184,7 +188,8 @@ impl Serving {
     pub fn request(&self, method: &str, path: &str, headers: &[&str], body: &str) -> Answer {
         let mut connection = TcpStream::connect(self.address).expect("it listens");
         connection.set_read_timeout(Some(WITHIN)).expect("a time");
-        let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+        let end_of_line = |header: &&str| [*header, "\r\n"].concat();
+        let headers = headers.iter().map(end_of_line).collect::<Vec<_>>().concat();
         let length = body.len();
         let request = format!(
             "{method} {path} HTTP/1.1\r\nHost: test\r\n{headers}Content-Length: {length}\r\n\r\n{body}"

@@ -167,9 +167,9 @@ mod tests {
             .collect()
     }
 
-    fn changed(changes: &Changes) -> Vec<(&str, &str)> {
-        let changed = changes.changed.iter();
-        changed
+    fn told(changes: &Changes) -> Vec<(&str, &str)> {
+        let pairs = changes.changed.iter();
+        pairs
             .map(|(path, content)| {
                 let text = content.as_deref().expect("readable");
                 (path.to_str().expect("UTF-8"), text)
@@ -183,7 +183,7 @@ mod tests {
         assert_eq!(files.compare(seen(&[("a", "1")])), Changes::default());
         assert_eq!(files.compare(seen(&[("a", "ha")])), Changes::default());
         assert_eq!(files.compare(seen(&[("a", "half")])), Changes::default());
-        assert_eq!(changed(&files.compare(seen(&[("a", "half")]))), [("a", "half")]);
+        assert_eq!(told(&files.compare(seen(&[("a", "half")]))), [("a", "half")]);
         assert_eq!(files.compare(seen(&[("a", "half")])), Changes::default());
     }
 
@@ -202,7 +202,7 @@ mod tests {
         let mut files = Files::begin(&seen(&[("a", "1")]));
         assert_eq!(files.compare(seen(&[("b", "1")])), Changes::default());
         let changes = files.compare(seen(&[("b", "1")]));
-        assert_eq!(changed(&changes), [("b", "1")]);
+        assert_eq!(told(&changes), [("b", "1")]);
         assert_eq!(changes.gone, [PathBuf::from("a")]);
     }
 
@@ -211,7 +211,7 @@ mod tests {
         let mut files = Files::begin(&seen(&[("a", "1"), ("b", "1")]));
         files.forget_one(Path::new("a"));
         assert_eq!(
-            changed(&files.compare(seen(&[("a", "1"), ("b", "1")]))),
+            told(&files.compare(seen(&[("a", "1"), ("b", "1")]))),
             [("a", "1")]
         );
         files.forget();
