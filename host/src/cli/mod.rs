@@ -7,6 +7,7 @@ mod fingerprint;
 mod operator;
 mod output;
 mod run;
+mod runs;
 mod serve;
 mod signals;
 
@@ -54,6 +55,8 @@ enum Command {
     Run(run::Args),
     /// Run flows by their triggers until a signal ends it.
     Serve(serve::Args),
+    /// List what runs have done; show, retry, export or purge one.
+    Runs(runs::Args),
     /// Check flows: the files first, then the connections that they use.
     Check(check::Args),
     /// Tell what a connector is: its endpoints, settings and options.
@@ -91,6 +94,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Run(args) => run::run(args).await,
         Command::Serve(args) => serve::serve(args).await,
+        Command::Runs(args) => runs::runs(args).await,
         Command::Check(args) => check::check(args).await,
         Command::Describe(args) => describe::describe(args).await,
         Command::Fingerprint(args) => fingerprint::fingerprint(args).await,

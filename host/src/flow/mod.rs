@@ -38,7 +38,7 @@ use trigger::Trigger;
 
 pub use load::{LoadOptions, load};
 pub use problem::{Problem, Problems};
-pub use runner::{RunOptions, RunReport, Status, retry, run};
+pub use runner::{Again, RunOptions, RunReport, Status, retry, run};
 
 /// A checked flow, ready to run.
 #[derive(Debug)]
