@@ -26,6 +26,8 @@ use crate::transport::{Level, pause};
 const QUIET: Duration = Duration::from_millis(300);
 /// How often to wait for that.
 const LOOKS: u8 = 10;
+/// An earlier run may have sent as much as there is.
+const ANY: u64 = u64::MAX;
 
 /// Appends the body. Where an earlier run has begun to, `earlier` is how long the file was before that.
 pub fn append(
@@ -44,7 +46,7 @@ pub fn append(
         begun: earlier.is_some(),
         noted: None,
         // How far the earlier run came is not known; a body that is shorter shows when it is passed over.
-        sent: if earlier.is_some() { u64::MAX } else { 0 },
+        sent: if earlier.is_some() { ANY } else { 0 },
         progress: Progress::default(),
     };
     let sent = appending.send(client)?;
@@ -142,6 +144,10 @@ impl Appending<'_> {
                 if self.task.transfer_type == TransferType::Ascii
                     || !source.skip(session, self.path, added)?
                 {
+                    // What an earlier run has sent cannot be more than that, so nothing explains the size.
+                    if self.sent == ANY {
+                        self.sent = source.taken;
+                    }
                     return Err(self.lost());
                 }
                 if source.is_at_end()? {

@@ -28,6 +28,8 @@ use crate::version::Known;
 pub struct Subject {
     /// Where it was.
     pub path: RemotePath,
+    /// It may be a folder.
+    may_be_folder: bool,
     /// What is known of it, where it is the one that the payload was made of.
     known: Option<Known>,
 }
@@ -39,6 +41,7 @@ impl Subject {
             Selection::Pattern(_) => None,
             Selection::Static(named) => Some(Self {
                 path: named.path.clone(),
+                may_be_folder: true,
                 known: None,
             }),
             Selection::Nothing => {
@@ -47,6 +50,7 @@ impl Subject {
                 let version = metadata.version.as_deref().filter(|_| made_of_it);
                 Some(Self {
                     path,
+                    may_be_folder: false,
                     known: version.and_then(Known::read),
                 })
             }
@@ -101,7 +105,12 @@ impl Subject {
             if self.is_there(session)? {
                 return Ok(None);
             }
-            if look(session, to)? != There::Nothing && self.may_be_at(session, to)? {
+            let arrived = match look(session, to)? {
+                There::Nothing => false,
+                There::Folder => self.may_be_folder,
+                There::File => self.may_be_at(session, to)?,
+            };
+            if arrived {
                 return Ok(Some(to.clone()));
             }
             let message = format!(
