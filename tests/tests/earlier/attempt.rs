@@ -54,14 +54,25 @@ impl Step {
     }
 }
 
-/// A payload for a step, and what is known of an earlier try: none, or one with or without a note.
+/// What is known of an earlier try.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Past {
+    /// There was none.
+    Never,
+    /// There may have been one, which noted nothing.
+    Unnoted,
+    /// The same, which noted this.
+    Noted(String),
+}
+
+/// A payload for a step.
 pub struct Given {
     /// What is known of the payload.
     pub metadata: Metadata,
     /// Its bytes; none for a trigger.
     pub body: Option<Vec<u8>>,
-    /// The note of an earlier try, where there may have been one.
-    pub earlier: Option<Option<String>>,
+    /// What is known of an earlier try.
+    pub earlier: Past,
 }
 
 /// What became of it.
@@ -71,10 +82,8 @@ pub struct Tried {
     pub answer: Result<Summary, Failure>,
     /// What became of the payload; none when it was not settled.
     pub outcome: Option<Outcome>,
-    /// Whether the payload was handed out.
-    pub handed_out: bool,
-    /// The last note that was kept in this try or before.
-    pub note: Option<String>,
+    /// What the next try is to know of this one, which may have ended here.
+    pub past: Past,
     /// Payloads that were made: their names.
     pub made: Vec<String>,
     /// Problems with payloads that were made.
@@ -158,7 +167,11 @@ async fn one_call(step: &Step, given: Given, memory: &mut Memory) -> Tried {
             body,
         },
         options: options.clone(),
-        earlier: given.earlier.map(|note| Earlier { note }),
+        earlier: match given.earlier {
+            Past::Never => None,
+            Past::Unnoted => Some(Earlier { note: None }),
+            Past::Noted(note) => Some(Earlier { note: Some(note) }),
+        },
     });
     let call = Call {
         connection: step.settings.to_string(),
@@ -178,10 +191,11 @@ async fn one_call(step: &Step, given: Given, memory: &mut Memory) -> Tried {
     let tried = Tried {
         answer,
         outcome,
-        handed_out: incoming.is_some(),
-        note: incoming
-            .and_then(|incoming| incoming.earlier)
-            .and_then(|earlier| earlier.note),
+        past: match incoming.map(|incoming| incoming.earlier.and_then(|earlier| earlier.note)) {
+            None => Past::Never,
+            Some(None) => Past::Unnoted,
+            Some(Some(note)) => Past::Noted(note),
+        },
         made: exchange
             .accepted
             .drain(..)
@@ -234,6 +248,6 @@ pub fn trigger() -> Given {
     Given {
         metadata: Payload::trigger(RUN).metadata,
         body: None,
-        earlier: None,
+        earlier: Past::Never,
     }
 }

@@ -7,7 +7,7 @@ use flow_tests::tree::set_modified;
 use flowhost::contract::{Effect, ErrorKind, Metadata};
 use serde_json::{Value, json};
 
-use crate::attempt::{Given, Memory, Step, Tried, attempt, made_of};
+use crate::attempt::{Given, Memory, Past, Step, Tried, attempt, made_of};
 
 const BODY: &str = "hello, world";
 const SERVERS: [Kind; 3] = [Kind::Embedded, Kind::Vsftpd, Kind::Proftpd];
@@ -27,7 +27,7 @@ fn on_each(files: &[(&str, &str)], check: impl Fn(&FtpServer)) {
     }
 }
 
-fn given(earlier: Option<Option<String>>) -> Given {
+fn given(earlier: Past) -> Given {
     Given {
         metadata: made_of("outbound/a.csv", BODY),
         body: Some(BODY.as_bytes().to_vec()),
@@ -43,24 +43,24 @@ fn change(server: &FtpServer, options: Value, given: Given) -> Tried {
     )
 }
 
-fn rename(server: &FtpServer, earlier: Option<Option<String>>) -> Tried {
+fn rename(server: &FtpServer, earlier: Past) -> Tried {
     change(server, json!({ "command": "rename done/" }), given(earlier))
 }
 
 #[test]
 fn a_rename_that_was_done_is_not_missed() {
     on_each(&[("done/a.csv", BODY)], |server| {
-        let tried = rename(server, Some(None));
+        let tried = rename(server, Past::Unnoted);
         assert_eq!(tried.attribute("renamed_to"), Some("done/a.csv"));
         // Without an earlier try the file is missing.
-        assert_eq!(rename(server, None).failed().kind, ErrorKind::NotFound);
+        assert_eq!(rename(server, Past::Never).failed().kind, ErrorKind::NotFound);
     });
 }
 
 #[test]
 fn a_rename_that_was_not_done_is_done() {
     on_each(&[("outbound/a.csv", BODY)], |server| {
-        let tried = rename(server, Some(None));
+        let tried = rename(server, Past::Unnoted);
         assert_eq!(tried.attribute("renamed_to"), Some("done/a.csv"));
         assert!(server.read("outbound/a.csv").is_none());
         assert_eq!(server.read("done/a.csv").as_deref(), Some(BODY.as_bytes()));
@@ -72,7 +72,7 @@ fn a_rename_that_was_not_done_is_done() {
 fn a_rename_that_cannot_be_told_is_not_called_good() {
     for files in [&[][..], &[("done/a.csv", "another")]] {
         on_each(files, |server| {
-            let tried = rename(server, Some(None));
+            let tried = rename(server, Past::Unnoted);
             assert_eq!(tried.failed().effect, Effect::Unknown, "{tried:?}");
             assert!(tried.failed().message.contains("`done/a.csv`"), "{tried:?}");
         });
@@ -83,7 +83,7 @@ fn a_rename_that_cannot_be_told_is_not_called_good() {
 #[test]
 fn the_length_is_that_of_the_file_and_not_of_the_payload() {
     on_each(&[("done/a.csv", BODY)], |server| {
-        let mut given = given(Some(None));
+        let mut given = given(Past::Unnoted);
         given.metadata.size = Some(3);
         given.body = Some(b"ack".to_vec());
         let tried = change(server, json!({ "command": "rename done/" }), given);
@@ -95,11 +95,11 @@ fn the_length_is_that_of_the_file_and_not_of_the_payload() {
 fn the_number_of_a_renamed_file_is_remembered() {
     let options = || json!({ "command": "rename done/", "if_exists": "rename" });
     on_each(&[("outbound/a.csv", BODY), ("done/a.csv", "old")], |server| {
-        let tried = change(server, options(), given(None));
+        let tried = change(server, options(), given(Past::Never));
         assert_eq!(tried.attribute("renamed_to"), Some("done/a-1.csv"));
         let note = json!({ "form": 1, "note": { "numbering": { "from": "outbound/a.csv", "target": "done/a-1.csv" } } });
-        assert_eq!(tried.note, Some(note.to_string()));
-        let again = change(server, options(), given(Some(tried.note)));
+        assert_eq!(tried.past, Past::Noted(note.to_string()));
+        let again = change(server, options(), given(tried.past));
         assert_eq!(again.attribute("renamed_to"), Some("done/a-1.csv"));
         assert!(server.read("done/a-2.csv").is_none());
     });
@@ -110,7 +110,7 @@ fn a_pattern_that_fits_nothing_any_more_is_no_error() {
     on_each(&[("done/a.csv", BODY)], |server| {
         for command in ["rename done/", "delete"] {
             let options = json!({ "command": command, "root": "outbound", "path": ".*" });
-            let tried = change(server, options, given(Some(None)));
+            let tried = change(server, options, given(Past::Unnoted));
             let _ = tried.passed();
         }
         assert_eq!(server.read("done/a.csv").as_deref(), Some(BODY.as_bytes()));
@@ -125,13 +125,13 @@ fn a_deletion_that_was_done_is_not_missed() {
             json!({ "command": "delete outbound/a.csv" }),
             json!({ "command": "delete outbound/a.csv", "min_size": 1 }),
         ] {
-            let _ = change(server, options.clone(), given(Some(None))).passed();
-            let missing = change(server, options, given(None));
+            let _ = change(server, options.clone(), given(Past::Unnoted)).passed();
+            let missing = change(server, options, given(Past::Never));
             assert_eq!(missing.failed().kind, ErrorKind::NotFound);
         }
     });
     on_each(&[("outbound/a.csv", BODY)], |server| {
-        let _ = change(server, json!({ "command": "delete" }), given(Some(None))).passed();
+        let _ = change(server, json!({ "command": "delete" }), given(Past::Unnoted)).passed();
         assert!(server.read("outbound/a.csv").is_none());
     });
 }
@@ -153,7 +153,7 @@ fn another_file_of_the_same_name_stays() {
     on_each(&[("outbound/a.csv", BODY)], |server| {
         let given = || Given {
             metadata: replaced(server),
-            ..given(Some(None))
+            ..given(Past::Unnoted)
         };
         let _ = change(server, json!({ "command": "delete" }), given()).passed();
         assert!(server.read("outbound/a.csv").is_some());
@@ -180,14 +180,14 @@ fn another_file_of_the_same_name_stays() {
 fn a_folder_that_was_removed_or_made_is_not_missed() {
     on_each(&[], |server| {
         let rmdir = || json!({ "command": "rmdir gone" });
-        let _ = change(server, rmdir(), given(Some(None))).passed();
+        let _ = change(server, rmdir(), given(Past::Unnoted)).passed();
         assert_eq!(
-            change(server, rmdir(), given(None)).failed().kind,
+            change(server, rmdir(), given(Past::Never)).failed().kind,
             ErrorKind::NotFound
         );
-        let _ = change(server, json!({ "command": "mkdir done" }), given(Some(None))).passed();
+        let _ = change(server, json!({ "command": "mkdir done" }), given(Past::Unnoted)).passed();
         server.write("done/a.csv", BODY);
-        let full = change(server, json!({ "command": "rmdir done" }), given(Some(None)));
+        let full = change(server, json!({ "command": "rmdir done" }), given(Past::Unnoted));
         assert_eq!(full.failed().kind, ErrorKind::Conflict);
     });
 }

@@ -6,25 +6,25 @@ use flow_tests::servers::{FtpServer, Kind};
 use flowhost::contract::{Effect, ErrorKind, Retry};
 use serde_json::{Value, json};
 
-use crate::attempt::{Given, Memory, Step, Tried, attempt, made_of, temporary};
+use crate::attempt::{Given, Memory, Past, Step, Tried, attempt, made_of, temporary};
 
 const BODY: &str = "hello, world";
 const SERVERS: [Kind; 3] = [Kind::Embedded, Kind::Vsftpd, Kind::Proftpd];
 
-fn renaming(temporary: &str, target: &str) -> Option<String> {
+fn renaming(temporary: &str, target: &str) -> Past {
     note(&json!({ "renaming": { "temporary": temporary, "target": target } }))
 }
 
-fn writing(target: &str) -> Option<String> {
+fn writing(target: &str) -> Past {
     note(&json!({ "writing": { "target": target, "temporary": null } }))
 }
 
-fn appending(path: &str, before: Option<u64>) -> Option<String> {
+fn appending(path: &str, before: Option<u64>) -> Past {
     note(&json!({ "appending": { "path": path, "before": before } }))
 }
 
-fn note(note: &Value) -> Option<String> {
-    Some(json!({ "form": 1, "note": note }).to_string())
+fn note(note: &Value) -> Past {
+    Past::Noted(json!({ "form": 1, "note": note }).to_string())
 }
 
 fn hidden() -> String {
@@ -35,7 +35,7 @@ fn into(if_exists: &str) -> Value {
     json!({ "path": "inbox/", "if_exists": if_exists })
 }
 
-fn given(earlier: Option<Option<String>>) -> Given {
+fn given(earlier: Past) -> Given {
     Given {
         metadata: made_of("outbound/a.csv", BODY),
         body: Some(BODY.as_bytes().to_vec()),
@@ -60,7 +60,7 @@ impl Stage {
         Some(Self { server, proxy })
     }
 
-    fn put(&self, options: Value, earlier: Option<Option<String>>) -> Tried {
+    fn put(&self, options: Value, earlier: Past) -> Tried {
         let step = Step::put(self.proxy.settings(&self.server), options);
         attempt(&step, given(earlier), &mut Memory::default())
     }
@@ -88,7 +88,7 @@ fn assert_unknown(tried: &Tried) {
 fn an_upload_that_has_its_name_is_not_made_again() {
     for if_exists in ["fail", "skip", "rename", "append"] {
         on_each(&[("inbox/a.csv", BODY)], |stage| {
-            let tried = stage.put(into(if_exists), Some(renaming(&hidden(), "inbox/a.csv")));
+            let tried = stage.put(into(if_exists), renaming(&hidden(), "inbox/a.csv"));
             assert_eq!(tried.attribute("put_outcome"), Some("stored"));
             assert_eq!(tried.attribute("stored_path"), Some("inbox/a.csv"));
             assert_eq!(tried.attribute("stored_proof"), Some("size:12"));
@@ -102,7 +102,7 @@ fn an_upload_that_has_its_name_is_not_made_again() {
 fn the_number_that_was_chosen_is_remembered() {
     let files = &[("inbox/a.csv", "old"), ("inbox/a-1.csv", BODY)];
     on_each(files, |stage| {
-        let tried = stage.put(into("rename"), Some(renaming(&hidden(), "inbox/a-1.csv")));
+        let tried = stage.put(into("rename"), renaming(&hidden(), "inbox/a-1.csv"));
         assert_eq!(tried.attribute("put_outcome"), Some("renamed"));
         assert_eq!(tried.attribute("stored_path"), Some("inbox/a-1.csv"));
         assert_eq!(stage.proxy.sent(), 0);
@@ -119,13 +119,12 @@ fn an_upload_that_has_not_its_name_is_made_again() {
         ("fail", None, 1),
     ] {
         on_each(files, |stage| {
-            let tried = stage.put(into(if_exists), Some(renaming(&hidden(), "inbox/a.csv")));
-            match outcome {
-                Some(_) => assert_eq!(tried.attribute("put_outcome"), outcome),
-                None => {
-                    let error = tried.failed();
-                    assert_eq!((error.kind, error.effect), (ErrorKind::Conflict, Effect::None));
-                }
+            let tried = stage.put(into(if_exists), renaming(&hidden(), "inbox/a.csv"));
+            if outcome.is_some() {
+                assert_eq!(tried.attribute("put_outcome"), outcome);
+            } else {
+                let error = tried.failed();
+                assert_eq!((error.kind, error.effect), (ErrorKind::Conflict, Effect::None));
             }
             // Nothing is left, whatever came of it.
             assert_eq!(stage.has(&hidden()), None, "{if_exists}");
@@ -145,12 +144,12 @@ fn an_upload_that_cannot_be_found_is_not_made_again() {
         &[("inbox/a.csv", "changed and longer")],
     ] {
         on_each(files, |stage| {
-            let tried = stage.put(into("fail"), Some(renaming(&hidden(), "inbox/a.csv")));
+            let tried = stage.put(into("fail"), renaming(&hidden(), "inbox/a.csv"));
             assert_unknown(&tried);
             assert!(tried.failed().message.contains("`inbox/a.csv`"), "{tried:?}");
             assert_eq!(stage.proxy.sent(), 0);
             // And the same the next time.
-            assert_unknown(&stage.put(into("fail"), Some(tried.note)));
+            assert_unknown(&stage.put(into("fail"), tried.past));
         });
     }
 }
@@ -159,7 +158,7 @@ fn an_upload_that_cannot_be_found_is_not_made_again() {
 #[test]
 fn a_file_that_was_made_to_append_to_counts_when_it_has_grown() {
     on_each(&[("inbox/a.csv", "hello, world and more")], |stage| {
-        let tried = stage.put(into("append"), Some(renaming(&hidden(), "inbox/a.csv")));
+        let tried = stage.put(into("append"), renaming(&hidden(), "inbox/a.csv"));
         assert_eq!(tried.attribute("stored_proof"), Some("reply"));
         assert_eq!(stage.proxy.sent(), 0);
     });
@@ -170,11 +169,11 @@ fn a_file_that_was_made_to_append_to_counts_when_it_has_grown() {
 fn an_overwriting_upload_is_made_again() {
     let files = &[("inbox/a.csv", "hello, wor1d"), (&*hidden(), "hel")];
     on_each(files, |stage| {
-        let tried = stage.put(into("overwrite"), Some(None));
+        let tried = stage.put(into("overwrite"), Past::Unnoted);
         assert_eq!(tried.attribute("stored_proof"), Some("size:12"));
         assert_eq!(stage.has("inbox/a.csv").as_deref(), Some(BODY));
         assert_eq!(stage.has(&hidden()), None);
-        assert_eq!(tried.note, None);
+        assert_eq!(tried.past, Past::Unnoted);
     });
 }
 
@@ -187,7 +186,7 @@ fn a_hash_is_compared_where_the_options_want_it() {
         let Some(stage) = Stage::new(Kind::Proftpd, &[("inbox/a.csv", content)]) else {
             return;
         };
-        let tried = stage.put(options.clone(), Some(renaming(&hidden(), "inbox/a.csv")));
+        let tried = stage.put(options.clone(), renaming(&hidden(), "inbox/a.csv"));
         if same {
             let proof = tried.attribute("stored_proof").expect("a proof");
             let hash = "09ca7e4eaa6e8ae9c7d261167129184883644d07dfba7cbfbc4c8a2e08360d5b";
@@ -209,14 +208,14 @@ fn a_part_under_the_final_name_is_written_over() {
             .into_iter()
             .collect();
         on_each(&files, |stage| {
-            let tried = stage.put(options.clone(), Some(writing("inbox/a.csv")));
+            let tried = stage.put(options.clone(), writing("inbox/a.csv"));
             assert_eq!(tried.attribute("put_outcome"), Some("stored"));
             assert_eq!(stage.has("inbox/a.csv").as_deref(), Some(BODY));
             assert_eq!(stage.proxy.sent(), sent, "{content:?}");
         });
     }
     on_each(&[("inbox/a.csv", "longer than the body")], |stage| {
-        assert_unknown(&stage.put(options.clone(), Some(writing("inbox/a.csv"))));
+        assert_unknown(&stage.put(options.clone(), writing("inbox/a.csv")));
         assert_eq!(stage.proxy.sent(), 0);
     });
 }
@@ -226,7 +225,7 @@ fn an_append_goes_on_where_it_was_broken_off() {
     let append = || json!({ "command": "append log" });
     for (now, sent) in [("first;", 12), ("first;hello", 7), ("first;hello, world", 0)] {
         on_each(&[("log", now)], |stage| {
-            let tried = stage.put(append(), Some(appending("log", Some(6))));
+            let tried = stage.put(append(), appending("log", Some(6)));
             assert_eq!(stage.has("log").as_deref(), Some("first;hello, world"), "{now}");
             assert_eq!(tried.attribute("put_outcome"), Some("appended"));
             assert_eq!(tried.attribute("stored_proof"), Some("size:18"));
@@ -235,19 +234,19 @@ fn an_append_goes_on_where_it_was_broken_off() {
     }
     for strange in ["", "first;hello, world and more"] {
         on_each(&[("log", strange)], |stage| {
-            assert_unknown(&stage.put(append(), Some(appending("log", Some(6)))));
+            assert_unknown(&stage.put(append(), appending("log", Some(6))));
             assert_eq!(stage.has("log").as_deref(), Some(strange));
         });
     }
     // Without a note nothing was begun.
     on_each(&[("log", "first;")], |stage| {
-        let tried = stage.put(append(), Some(None));
+        let tried = stage.put(append(), Past::Unnoted);
         assert_eq!(stage.has("log").as_deref(), Some("first;hello, world"));
-        assert_eq!(tried.note, appending("log", Some(6)));
+        assert_eq!(tried.past, appending("log", Some(6)));
     });
 }
 
-fn put_to(server: &ScriptServer, options: Value, earlier: Option<Option<String>>) -> Tried {
+fn put_to(server: &ScriptServer, options: Value, earlier: Past) -> Tried {
     let step = Step::put(server.settings(), options);
     attempt(&step, given(earlier), &mut Memory::default())
 }
@@ -259,10 +258,10 @@ fn an_append_to_a_server_without_sizes_is_not_repeated() {
         .say("SIZE", "502 not here")
         .start();
     let append = || json!({ "command": "append log" });
-    let tried = put_to(&server, append(), None);
+    let tried = put_to(&server, append(), Past::Never);
     assert_eq!(tried.attribute("stored_proof"), Some("reply"));
-    assert_eq!(tried.note, appending("log", None));
-    let again = put_to(&server, append(), Some(tried.note));
+    assert_eq!(tried.past, appending("log", None));
+    let again = put_to(&server, append(), tried.past);
     assert_unknown(&again);
     assert!(
         again.failed().message.contains("does not tell how long"),
@@ -288,10 +287,10 @@ fn what_was_left_is_removed_where_it_cannot_be_written_over() {
     let left = put_to(
         &server,
         json!({ "path": temporary("a.csv"), "temporary_name": "{name}" }),
-        None,
+        Past::Never,
     );
     assert_eq!(left.attribute("put_outcome"), Some("stored"));
-    let tried = put_to(&server, json!({ "path": "a.csv" }), Some(None));
+    let tried = put_to(&server, json!({ "path": "a.csv" }), Past::Unnoted);
     assert_eq!(
         tried.attribute("put_outcome"),
         Some("stored"),
@@ -320,7 +319,7 @@ fn a_broken_upload_is_removed_where_it_cannot_be_written_over() {
             session.honestly("STOR", argument)
         })
         .start();
-    let tried = put_to(&server, json!({ "path": "a.csv" }), None);
+    let tried = put_to(&server, json!({ "path": "a.csv" }), Past::Never);
     assert_eq!(
         tried.attribute("put_outcome"),
         Some("stored"),
@@ -336,11 +335,11 @@ fn a_broken_upload_is_removed_where_it_cannot_be_written_over() {
 fn a_note_is_taken_back_before_its_file_is_removed() {
     let server = Script::new().say("RNTO", "552 no room").start();
     let options = json!({ "path": "a.csv", "if_exists": "fail" });
-    let tried = put_to(&server, options.clone(), None);
+    let tried = put_to(&server, options.clone(), Past::Never);
     assert_eq!(tried.failed().effect, Effect::None);
-    assert_eq!(tried.note, note(&json!("nothing")));
+    assert_eq!(tried.past, note(&json!("nothing")));
     assert!(server.uploads().is_empty());
-    let again = put_to(&server, options, Some(tried.note));
+    let again = put_to(&server, options, tried.past);
     assert_eq!(again.failed().effect, Effect::None, "{again:?}");
 }
 
@@ -348,14 +347,18 @@ fn a_note_is_taken_back_before_its_file_is_removed() {
 #[test]
 fn a_server_that_cannot_rename_is_told_of_in_the_note() {
     let server = Script::new().say("RNFR", "502 not here").start();
-    let tried = put_to(&server, json!({ "path": "a.csv", "if_exists": "fail" }), None);
+    let tried = put_to(
+        &server,
+        json!({ "path": "a.csv", "if_exists": "fail" }),
+        Past::Never,
+    );
     assert_eq!(tried.attribute("put_outcome"), Some("stored"));
     let writing = json!({ "writing": { "target": "a.csv", "temporary": temporary("a.csv") } });
-    assert_eq!(tried.note, note(&writing));
+    assert_eq!(tried.past, note(&writing));
     let again = put_to(
         &server,
         json!({ "path": "a.csv", "if_exists": "fail" }),
-        Some(tried.note),
+        tried.past,
     );
     assert_eq!(again.attribute("put_outcome"), Some("stored"));
     assert_eq!(server.count("STOR"), 2, "{:?}", server.commands());
@@ -365,7 +368,7 @@ fn a_server_that_cannot_rename_is_told_of_in_the_note() {
 fn a_note_that_cannot_be_read_stops_everything() {
     for note in ["?", r#"{"form":2,"note":"nothing"}"#] {
         on_each(&[], |stage| {
-            let tried = stage.put(into("fail"), Some(Some(note.to_owned())));
+            let tried = stage.put(into("fail"), Past::Noted(note.to_owned()));
             assert_unknown(&tried);
             assert_eq!(stage.proxy.sent(), 0);
         });
@@ -379,7 +382,7 @@ fn a_look_that_fails_leaves_the_effect_unknown() {
     let mut settings = server.settings();
     settings["max_tries"] = json!(1);
     let step = Step::put(settings, json!({ "path": "a.csv", "if_exists": "fail" }));
-    let earlier = Some(renaming(&temporary("a.csv"), "a.csv"));
+    let earlier = renaming(&temporary("a.csv"), "a.csv");
     let tried = attempt(&step, given(earlier), &mut Memory::default());
     assert_eq!(tried.failed().effect, Effect::Unknown, "{tried:?}");
     assert_eq!(server.count("STOR"), 0);
@@ -391,16 +394,16 @@ fn what_proves_an_upload() {
         for (verify, proof) in [("size", "size:12"), ("none", "reply")] {
             let mut options = into("overwrite");
             options["verify"] = json!(verify);
-            let tried = stage.put(options, None);
+            let tried = stage.put(options, Past::Never);
             assert_eq!(
                 tried.attribute("stored_proof"),
                 Some(proof),
                 "{}",
                 stage.server.kind
             );
-            assert_eq!(tried.note, None);
+            assert_eq!(tried.past, Past::Unnoted);
         }
-        let skipped = stage.put(into("skip"), None);
+        let skipped = stage.put(into("skip"), Past::Never);
         assert_eq!(skipped.attribute("put_outcome"), Some("skipped"));
         assert_eq!(skipped.attribute("stored_proof"), None);
     });
