@@ -70,12 +70,7 @@ pub struct Again {
 ///
 /// # Errors
 /// When there is no such run of the flow, when it has not ended or nothing is left to do, and as [`run`].
-pub async fn retry(
-    flow: &Flow,
-    id: &str,
-    only_failed: bool,
-    options: &RunOptions,
-) -> anyhow::Result<RunReport> {
+pub async fn retry(flow: &Flow, id: &str, again: Again, options: &RunOptions) -> anyhow::Result<RunReport> {
     let store = store(options)?;
     let Some(_turn) = turn(flow, options, &store).await? else {
         return Ok(skipped(flow, options));
