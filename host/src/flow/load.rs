@@ -6,7 +6,7 @@ mod triggers;
 
 use super::dedupe::{self, Dedupe};
 use super::document::Document;
-use super::file::{DedupeBy, FlowFile, StepFile, schema};
+use super::file::{DedupeBy, Delivery, FlowFile, OnError, StepFile, schema};
 use super::problem::{self, Problem, Problems};
 use super::retry::{RetryPolicy, duration};
 use super::schema::Finding;
@@ -190,13 +190,13 @@ impl Loader {
             let retry = self.retry(&base, file);
             let timeout = self.duration(&format!("{base}/timeout"), file.timeout.as_deref());
             let dedupe = self.dedupe(&base, file);
+            self.streaming(&base, flow, index);
             if let Some(action) = self.action(&base, file, instances) {
                 let timeout = timeout.unwrap_or(STEP_TIMEOUT);
                 steps.push(Step {
                     id,
                     action,
                     dedupe,
-                    delivery: file.delivery.unwrap_or_default(),
                     retry,
                     on_error: file.on_error,
                     timeout,
@@ -204,6 +204,41 @@ impl Loader {
             }
         }
         steps
+    }
+
+    /// A step that streams works together with the next one, as one step.
+    fn streaming(&mut self, base: &str, flow: &FlowFile, index: usize) {
+        let file = &flow.steps[index];
+        let before = index.checked_sub(1).map(|before| &flow.steps[before]);
+        if before.is_some_and(|before| before.delivery == Some(Delivery::Streaming)) {
+            for (name, there) in [
+                ("retry", file.retry.is_some()),
+                ("timeout", file.timeout.is_some()),
+                ("on_error", file.on_error != OnError::default()),
+                ("dedupe", file.dedupe.is_some()),
+                ("delivery", file.delivery == Some(Delivery::Streaming)),
+            ] {
+                if there {
+                    let message = format!(
+                        "the step before streams into this one (`delivery: streaming`), and its `{name}` holds for both"
+                    );
+                    self.problem(&format!("{base}/{name}"), message);
+                }
+            }
+        }
+        if file.delivery != Some(Delivery::Streaming) {
+            return;
+        }
+        let next = flow.steps.get(index + 1);
+        if file.r#use.is_none() || next.is_none_or(|next| next.r#use.is_none()) {
+            let message =
+                "`streaming` is from an endpoint into another: this step and the next one need `use`";
+            self.problem(&format!("{base}/delivery"), message);
+        }
+        if file.dedupe == Some(DedupeBy::ByContent) {
+            let message = "`by-content` has to read a document before it is delivered, and `delivery: streaming` cannot";
+            self.problem(&format!("{base}/dedupe"), message);
+        }
     }
 
     fn dedupe(&mut self, base: &str, file: &StepFile) -> Dedupe {

@@ -25,7 +25,7 @@ pub mod trigger;
 use crate::component::Connector;
 use crate::tls::Identities;
 use dedupe::Dedupe;
-use file::{Delivery, OnError, Overlap};
+use file::{OnError, Overlap};
 use retry::RetryPolicy;
 use secrecy::SecretString;
 use secret::Redactor;
@@ -89,8 +89,6 @@ pub struct Step {
     pub action: Action,
     /// What it does not take again.
     pub dedupe: Dedupe,
-    /// Whether its documents are stored before the next step gets them.
-    pub delivery: Delivery,
     /// How often it tries.
     pub retry: RetryPolicy,
     /// What a failure means for the run.

@@ -1,7 +1,7 @@
 //! What each step does: one of `use`, `http` and `folder`.
 
 use super::{Instances, Loader};
-use crate::flow::file::{FolderFile, HttpFile, IfExists, StepFile};
+use crate::flow::file::{Delivery, FolderFile, HttpFile, IfExists, StepFile};
 use crate::flow::problem;
 use crate::flow::schema::Schema;
 use crate::flow::secret::{self, Part};
@@ -121,6 +121,7 @@ impl Loader {
             options,
             templates,
             schema: Arc::new(schema),
+            streams: file.delivery == Some(Delivery::Streaming),
         })
     }
 

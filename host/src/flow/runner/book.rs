@@ -419,6 +419,80 @@ impl Book {
         Ok(true)
     }
 
+    /// Takes note of a payload that goes to the next step as it comes, before that step gets it. Says whether it was on
+    /// its way before, and what was noted then.
+    pub(in crate::flow) async fn stream(
+        &self,
+        metadata: &Metadata,
+    ) -> Result<(Seq, Option<Option<String>>), Error> {
+        let new = payloads::New {
+            run: self.place.run,
+            maker: self.place.position,
+            metadata: metadata.clone(),
+            body: None,
+            step: self.place.position + 1,
+            done: false,
+        };
+        let noted = self
+            .store
+            .ledger
+            .write(move |connection| payloads::stream(connection, &new));
+        noted.durable().await.map_err(|error| internal(&error))
+    }
+
+    /// A payload that was on its way did not arrive, and nothing is left of it.
+    pub(in crate::flow) fn forget_stream(&self, seq: Seq) {
+        drop(
+            self.store
+                .ledger
+                .write(move |connection| payloads::forget_stream(connection, seq)),
+        );
+    }
+
+    /// A payload that was on its way has been delivered by the next step: it is accepted, and through both.
+    pub(in crate::flow) async fn arrived(
+        &self,
+        item: &Item,
+        step: &str,
+        metadata: Metadata,
+        size: u64,
+        facts: &serde_json::Value,
+    ) -> Result<(), Error> {
+        let position = self.place.position + 1;
+        let key = self.dedupe.before(&self.place.flow, &self.place.step, &metadata);
+        let expires = self.dedupe.expires();
+        let passed = Passed {
+            seq: item.seq,
+            metadata: Metadata {
+                size: Some(size),
+                ..metadata.clone()
+            },
+            step: position,
+            through: position + 1 >= self.place.steps,
+            place: None,
+            proof: self.redactor.redact(&facts.to_string()),
+        };
+        let written = self.store.ledger.write(move |connection| {
+            payloads::arrive(connection, &passed, size)?;
+            match &key {
+                Some(key) => seen::remember(connection, key, passed.seq, expires),
+                None => Ok(()),
+            }
+        });
+        written.durable().await.map_err(|error| internal(&error))?;
+        let mut tally = self.tally();
+        tally.made += 1;
+        tally.made_bytes += size;
+        drop(tally);
+        self.events.send(&Event::PayloadDone {
+            step: step.to_owned(),
+            payload: item.payload.label().to_owned(),
+            bytes: size,
+            attributes: metadata.attributes,
+        });
+        Ok(())
+    }
+
     fn had_content(&self, body: &Stored) -> Result<bool, Error> {
         let key = self.dedupe.after(&self.place.flow, &self.place.step, &body.hash);
         let Some(key) = key else { return Ok(false) };

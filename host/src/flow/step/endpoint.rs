@@ -1,6 +1,7 @@
 //! A step that calls an endpoint of a connector.
 
 mod desk;
+mod streaming;
 
 use super::{Session, Work, template_error};
 use crate::contract::{Call, Error, ErrorKind};
@@ -30,10 +31,15 @@ pub struct EndpointStep {
     pub templates: Vec<String>,
     /// The schema of the options.
     pub schema: Arc<Schema>,
+    /// Whether its documents go to the next step as they come.
+    pub streams: bool,
 }
 
 impl EndpointStep {
     pub(super) async fn attempt(&self, work: &Work<'_>, session: &mut Session) -> Result<(), Failure> {
+        if self.streams {
+            return streaming::attempt(self, work, session).await;
+        }
         let desk = Desk::new(self, work);
         let mut instance = self.live(&self.instance, work, session).await?;
         let call = self.call(work)?;
@@ -97,9 +103,10 @@ pub(super) struct Filler {
 }
 
 impl Filler {
-    pub(super) fn new(step: &EndpointStep, work: &Work<'_>) -> Self {
+    /// For an endpoint in the step with this id.
+    pub(super) fn of(step: &EndpointStep, id: &str, work: &Work<'_>) -> Self {
         Self {
-            step: work.step.to_owned(),
+            step: id.to_owned(),
             options: step.options.clone(),
             templates: step.templates.clone(),
             schema: Arc::clone(&step.schema),

@@ -407,6 +407,29 @@ pub fn stream(connection: &Connection, new: &New) -> rusqlite::Result<(Seq, Opti
     Ok((seq, None))
 }
 
+/// Forgets a payload that was on its way and did not arrive.
+///
+/// # Errors
+/// SQLite's.
+pub fn forget_stream(connection: &Connection, seq: Seq) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM payloads WHERE seq = ?1 AND state = 'streaming'";
+    connection.prepare_cached(sql)?.execute([seq])?;
+    Ok(())
+}
+
+/// A payload that was on its way has arrived, and is through the step that took it.
+///
+/// # Errors
+/// SQLite's.
+pub fn arrive(connection: &Connection, passed: &Passed, size: u64) -> rusqlite::Result<()> {
+    pass(connection, passed)?;
+    let sql = "UPDATE payloads SET size = ?2 WHERE seq = ?1";
+    connection
+        .prepare_cached(sql)?
+        .execute(params![passed.seq, size])?;
+    Ok(())
+}
+
 /// Forgets the payloads of a run that were on their way to another connector and did not arrive: their originals are
 /// where they were.
 ///

@@ -29,12 +29,17 @@ impl Desk {
     pub(super) fn new(step: &EndpointStep, work: &Work<'_>) -> Self {
         Self {
             book: Arc::clone(work.book),
-            filler: Filler::new(step, work),
+            filler: Filler::of(step, work.step, work),
             held: HashMap::new(),
             names: HashMap::new(),
             made: 0,
             problems: 0,
         }
+    }
+
+    /// A payload was accepted.
+    pub(super) fn has_made(&mut self) {
+        self.made += 1;
     }
 
     /// Names are kept for the last few: a problem is mostly one of the payload that was accepted last.
@@ -65,7 +70,7 @@ impl Counterpart for Desk {
             return Err(Error::new(ErrorKind::Internal, "this step made no pipe"));
         };
         let goes_on = self.book.accept(metadata, writer).await?;
-        self.made += 1;
+        self.has_made();
         Ok(goes_on)
     }
 
