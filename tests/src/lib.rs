@@ -12,6 +12,8 @@
 //! - [`crowd`]: many of them at once, beside one honest transfer. [`large`]: what tests of large transfers share.
 //! - [`shop`]: [`Shop`](shop::Shop), a web server that takes what flows send.
 //! - [`tree`]: folders of files, compared as wholes.
+//! - [`torture`]: processes that are killed, connections that break and disks that fill, until everything is where it
+//!   belongs. [`power`]: power that goes, and what is left on the disk.
 //!
 //! Everything listens on loopback and on ports that nobody else has; readiness is waited for, never slept for.
 
@@ -20,11 +22,13 @@ pub mod guests;
 pub mod large;
 pub mod pki;
 mod poll;
+pub mod power;
 pub mod proxy;
 pub mod run;
 pub mod script;
 pub mod servers;
 pub mod shop;
 pub mod steps;
+pub mod torture;
 pub mod tree;
 pub mod wire;
