@@ -17,7 +17,10 @@ fn loses_nothing(delivery: Delivery) {
     let counts = counts.expect("the embedded server is part of the tests");
     println!("{counts}");
     assert_eq!(counts.cuts, plan.cuts);
-    assert!(counts.accepted > 0, "nothing was accepted before any cut: {counts}");
+    assert!(
+        counts.accepted > 0,
+        "nothing was accepted before any cut: {counts}"
+    );
 }
 
 #[test]

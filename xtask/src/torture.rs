@@ -112,11 +112,28 @@ mod tests {
 
     #[test]
     fn what_is_said_is_planned() {
-        let plan = planned(&["--kills", "7", "--power-cuts", "9", "--seed", "3", "--server", "vsftpd"]);
+        let plan = planned(&[
+            "--kills",
+            "7",
+            "--power-cuts",
+            "9",
+            "--seed",
+            "3",
+            "--server",
+            "vsftpd",
+        ]);
         assert_eq!(
-            (&plan["kills"], &plan["power_cuts"], &plan["seed"], &plan["server"]),
+            (
+                &plan["kills"],
+                &plan["power_cuts"],
+                &plan["seed"],
+                &plan["server"]
+            ),
             (&json!(7), &json!(9), &json!(3), &json!("vsftpd"))
         );
-        assert_eq!((&planned(&[])["kills"], &planned(&[])["seed"]), (&json!(500), &json!(null)));
+        assert_eq!(
+            (&planned(&[])["kills"], &planned(&[])["seed"]),
+            (&json!(500), &json!(null))
+        );
     }
 }

@@ -1,6 +1,12 @@
 //! The wrappers of what changes a file's content or length, and of what syncs it.
-#![expect(unsafe_code, reason = "functions of C: they get what the program gives to the C library")]
-#![expect(clippy::missing_safety_doc, reason = "the manual pages of the C library say what they want")]
+#![expect(
+    unsafe_code,
+    reason = "functions of C: they get what the program gives to the C library"
+)]
+#![expect(
+    clippy::missing_safety_doc,
+    reason = "the manual pages of the C library say what they want"
+)]
 
 use std::ffi::{c_char, c_int, c_void};
 
@@ -96,7 +102,9 @@ fn write_with(
     offset: Option<off_t>,
     real: impl FnOnce(size_t) -> ssize_t,
 ) -> ssize_t {
-    let Some(mut watch) = watch() else { return real(bytes.len()) };
+    let Some(mut watch) = watch() else {
+        return real(bytes.len());
+    };
     let Some(file) = watch.file(descriptor) else {
         drop(watch);
         return real(bytes.len());
@@ -163,9 +171,12 @@ unsafe extern "C" fn write(descriptor: c_int, start: *const c_void, length: size
     // SAFETY: as the program says to the C library.
     let data = unsafe { bytes(start, length) };
     sockets::said(descriptor, data);
-    write_with(descriptor, data, None, |length| {
-        real!(write(descriptor => c_int, start => *const c_void, length => size_t) -> ssize_t)
-    })
+    write_with(
+        descriptor,
+        data,
+        None,
+        |length| real!(write(descriptor => c_int, start => *const c_void, length => size_t) -> ssize_t),
+    )
 }
 
 macro_rules! writes_at {
@@ -200,26 +211,63 @@ unsafe extern "C" fn writev(descriptor: c_int, pieces: *const iovec, count: c_in
     })
 }
 
+/// The same for pieces that go to a place of their own; for a negative one, to the descriptor's.
+///
+/// # Safety
+/// The pieces are there.
+unsafe fn write_pieces_at(descriptor: c_int, pieces: *const iovec, count: c_int, offset: off_t) -> ssize_t {
+    // SAFETY: the caller says so.
+    let data = unsafe { joined(pieces, count) };
+    let start: *const c_void = data.as_ptr().cast();
+    if offset < 0 {
+        return write_with(
+            descriptor,
+            &data,
+            None,
+            |length| real!(write(descriptor => c_int, start => *const c_void, length => size_t) -> ssize_t),
+        );
+    }
+    write_with(descriptor, &data, Some(offset), |length| {
+        real!(pwrite(
+            descriptor => c_int, start => *const c_void, length => size_t, offset => off_t
+        ) -> ssize_t)
+    })
+}
+
 macro_rules! writes_pieces_at {
     ($($name:ident)*) => { $(
         #[unsafe(no_mangle)]
         unsafe extern "C" fn $name(descriptor: c_int, pieces: *const iovec, count: c_int, offset: off_t) -> ssize_t {
             // SAFETY: as the program says to the C library.
-            let data = unsafe { joined(pieces, count) };
-            write_with(descriptor, &data, Some(offset), |length| {
-                let start = data.as_ptr().cast();
-                real!(pwrite(
-                    descriptor => c_int, start => *const c_void, length => size_t, offset => off_t
-                ) -> ssize_t)
-            })
+            unsafe { write_pieces_at(descriptor, pieces, count, offset) }
         }
     )* };
 }
 writes_pieces_at! { pwritev pwritev64 }
 
+macro_rules! writes_pieces_with_flags {
+    ($($name:ident)*) => { $(
+        /// The flags are about speed, and about syncs that are then not seen: too few, never too many.
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn $name(
+            descriptor: c_int,
+            pieces: *const iovec,
+            count: c_int,
+            offset: off_t,
+            _flags: c_int,
+        ) -> ssize_t {
+            // SAFETY: as the program says to the C library.
+            unsafe { write_pieces_at(descriptor, pieces, count, offset) }
+        }
+    )* };
+}
+writes_pieces_with_flags! { pwritev2 pwritev64v2 }
+
 /// What gives a file another length, and answers with 0 when it has.
 fn resize_with(descriptor: c_int, growth: usize, real: impl FnOnce() -> c_int) -> Result<c_int, ()> {
-    let Some(mut watch) = watch() else { return Ok(real()) };
+    let Some(mut watch) = watch() else {
+        return Ok(real());
+    };
     let Some(file) = watch.file(descriptor) else {
         drop(watch);
         return Ok(real());
@@ -315,7 +363,9 @@ fn sync_with(descriptor: c_int, real: impl FnOnce() -> c_int) -> c_int {
         _ => None,
     };
     let answer = real();
-    if answer == 0 && let Some(record) = record {
+    if answer == 0
+        && let Some(record) = record
+    {
         watch.write_down(&record);
     }
     answer
@@ -335,7 +385,9 @@ syncs! { fsync fdatasync }
 unsafe extern "C" fn syncfs(descriptor: c_int) -> c_int {
     let watch = watch();
     let answer = real!(syncfs(descriptor => c_int) -> c_int);
-    if answer == 0 && let Some(watch) = watch {
+    if answer == 0
+        && let Some(watch) = watch
+    {
         watch.write_down(&Record::SyncAll);
     }
     answer
@@ -351,8 +403,15 @@ unsafe extern "C" fn sync() {
 }
 
 /// A copy within the system: what came of it is read again.
-fn copy_with(target: c_int, length: size_t, real: impl FnOnce(size_t) -> ssize_t, at: impl FnOnce() -> loff_t) -> ssize_t {
-    let Some(mut watch) = watch() else { return real(length) };
+fn copy_with(
+    target: c_int,
+    length: size_t,
+    real: impl FnOnce(size_t) -> ssize_t,
+    at: impl FnOnce() -> loff_t,
+) -> ssize_t {
+    let Some(mut watch) = watch() else {
+        return real(length);
+    };
     let Some(file) = watch.file(target) else {
         drop(watch);
         return real(length);
@@ -362,7 +421,9 @@ fn copy_with(target: c_int, length: size_t, real: impl FnOnce(size_t) -> ssize_t
         return full();
     }
     let copied = real(room);
-    let Ok(count) = usize::try_from(copied) else { return copied };
+    let Ok(count) = usize::try_from(copied) else {
+        return copied;
+    };
     if watch.writes_down() {
         let end = at();
         wrote(&watch, file, end, &read_again(target, end, count));

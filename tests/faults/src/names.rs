@@ -1,5 +1,8 @@
 //! The wrappers of what changes names: of files and of folders.
-#![expect(unsafe_code, reason = "functions of C: they get what the program gives to the C library")]
+#![expect(
+    unsafe_code,
+    reason = "functions of C: they get what the program gives to the C library"
+)]
 
 use std::ffi::{c_char, c_int};
 use std::path::{Path, PathBuf};
@@ -25,7 +28,9 @@ unsafe fn with_name(
     // SAFETY: the caller says so.
     let below = unsafe { whole(folder, name) }.and_then(|path| watch.below(&path));
     let answer = real();
-    if answer == 0 && let Some(path) = below {
+    if answer == 0
+        && let Some(path) = below
+    {
         watch.write_down(&record(path));
     }
     answer
@@ -80,7 +85,12 @@ unsafe extern "C" fn rename(from: *const c_char, to: *const c_char) -> c_int {
 }
 
 #[unsafe(no_mangle)]
-unsafe extern "C" fn renameat(from_folder: c_int, from: *const c_char, to_folder: c_int, to: *const c_char) -> c_int {
+unsafe extern "C" fn renameat(
+    from_folder: c_int,
+    from: *const c_char,
+    to_folder: c_int,
+    to: *const c_char,
+) -> c_int {
     let real = || {
         real!(renameat(
             from_folder => c_int, from => *const c_char, to_folder => c_int, to => *const c_char

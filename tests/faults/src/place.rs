@@ -1,5 +1,8 @@
 //! From descriptors and names to files, and to paths below the folder.
-#![expect(unsafe_code, reason = "the C library is asked about descriptors and names of the program")]
+#![expect(
+    unsafe_code,
+    reason = "the C library is asked about descriptors and names of the program"
+)]
 
 use std::ffi::{CStr, CString, OsStr, c_char, c_int};
 use std::mem::MaybeUninit;
@@ -28,7 +31,11 @@ pub fn behind(descriptor: c_int) -> Behind {
     // SAFETY: there is room for the answer.
     let known = unsafe { libc::fstat(descriptor, found.as_mut_ptr()) } == 0;
     // SAFETY: the call has filled it when it says so.
-    if known { of(&unsafe { found.assume_init() }) } else { Behind::Other }
+    if known {
+        of(&unsafe { found.assume_init() })
+    } else {
+        Behind::Other
+    }
 }
 
 /// What has a name. Links are not followed.
@@ -40,7 +47,11 @@ pub fn named(path: &Path) -> Behind {
     // SAFETY: `path` ends in a zero, and there is room for the answer.
     let known = unsafe { libc::lstat(path.as_ptr(), found.as_mut_ptr()) } == 0;
     // SAFETY: the call has filled it when it says so.
-    if known { of(&unsafe { found.assume_init() }) } else { Behind::Other }
+    if known {
+        of(&unsafe { found.assume_init() })
+    } else {
+        Behind::Other
+    }
 }
 
 fn of(found: &libc::stat) -> Behind {

@@ -1,5 +1,8 @@
 //! The C library's own functions, which the wrappers stand before.
-#![expect(unsafe_code, reason = "a function that is found by its name has the type that its manual page says")]
+#![expect(
+    unsafe_code,
+    reason = "a function that is found by its name has the type that its manual page says"
+)]
 
 use std::ffi::{CStr, c_void};
 use std::sync::atomic::{AtomicPtr, Ordering};

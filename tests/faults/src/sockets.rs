@@ -2,7 +2,10 @@
 //!
 //! It is written down before it is said, and after it was heard. So whoever cuts the journal anywhere knows of everything
 //! that the other side may have been told, and of nothing that this side has not been told.
-#![expect(unsafe_code, reason = "functions of C: they get what the program gives to the C library")]
+#![expect(
+    unsafe_code,
+    reason = "functions of C: they get what the program gives to the C library"
+)]
 
 use std::ffi::{c_int, c_void};
 
@@ -29,14 +32,25 @@ fn is_reply(text: &[u8]) -> bool {
 
 /// Writes down what is about to be said, if it is on a connection that speaks.
 pub fn said(descriptor: c_int, text: &[u8]) {
-    told(descriptor, text, is_request, |socket, text| Record::Said { socket, text });
+    told(descriptor, text, is_request, |socket, text| Record::Said {
+        socket,
+        text,
+    });
 }
 
 fn heard(descriptor: c_int, text: &[u8]) {
-    told(descriptor, text, is_reply, |socket, text| Record::Heard { socket, text });
+    told(descriptor, text, is_reply, |socket, text| Record::Heard {
+        socket,
+        text,
+    });
 }
 
-fn told(descriptor: c_int, text: &[u8], speaks: fn(&[u8]) -> bool, record: impl FnOnce(u64, Vec<u8>) -> Record) {
+fn told(
+    descriptor: c_int,
+    text: &[u8],
+    speaks: fn(&[u8]) -> bool,
+    record: impl FnOnce(u64, Vec<u8>) -> Record,
+) {
     if text.is_empty() {
         return;
     }
@@ -113,11 +127,14 @@ unsafe extern "C" fn sendmsg(descriptor: c_int, message: *const msghdr, flags: c
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn recv(descriptor: c_int, start: *mut c_void, length: size_t, flags: c_int) -> ssize_t {
-    let read = real!(recv(descriptor => c_int, start => *mut c_void, length => size_t, flags => c_int) -> ssize_t);
+    let read =
+        real!(recv(descriptor => c_int, start => *mut c_void, length => size_t, flags => c_int) -> ssize_t);
     // A look at what will be read later is not yet hearing it.
     if flags & libc::MSG_PEEK == 0 {
         // SAFETY: so many bytes are there now.
-        heard(descriptor, unsafe { text(start, usize::try_from(read).unwrap_or_default()) });
+        heard(descriptor, unsafe {
+            text(start, usize::try_from(read).unwrap_or_default())
+        });
     }
     read
 }
@@ -126,6 +143,8 @@ unsafe extern "C" fn recv(descriptor: c_int, start: *mut c_void, length: size_t,
 unsafe extern "C" fn read(descriptor: c_int, start: *mut c_void, length: size_t) -> ssize_t {
     let read = real!(read(descriptor => c_int, start => *mut c_void, length => size_t) -> ssize_t);
     // SAFETY: so many bytes are there now.
-    heard(descriptor, unsafe { text(start, usize::try_from(read).unwrap_or_default()) });
+    heard(descriptor, unsafe {
+        text(start, usize::try_from(read).unwrap_or_default())
+    });
     read
 }

@@ -1,5 +1,8 @@
 //! What is known of the files below the folder, the journal of what is done to them, and the room on their disk.
-#![expect(unsafe_code, reason = "the journal is written by calls of the system, past the wrappers")]
+#![expect(
+    unsafe_code,
+    reason = "the journal is written by calls of the system, past the wrappers"
+)]
 
 use std::collections::{HashMap, HashSet};
 use std::env;
@@ -114,7 +117,12 @@ impl Watch {
     /// How many of these bytes have room on the disk; they then have it no more.
     pub fn take_room(&mut self, bytes: usize) -> usize {
         let Some(room) = &mut self.room else { return bytes };
-        if room.left < bytes && room.freed.as_deref().is_some_and(|freed| !matches!(named(freed), Behind::Other)) {
+        if room.left < bytes
+            && room
+                .freed
+                .as_deref()
+                .is_some_and(|freed| !matches!(named(freed), Behind::Other))
+        {
             self.room = None;
             return bytes;
         }

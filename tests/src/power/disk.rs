@@ -92,7 +92,9 @@ impl Renaming {
 }
 
 fn parent(name: &[u8]) -> &[u8] {
-    name.iter().rposition(|byte| *byte == b'/').map_or(&[], |end| &name[..end])
+    name.iter()
+        .rposition(|byte| *byte == b'/')
+        .map_or(&[], |end| &name[..end])
 }
 
 /// A disk with one folder, empty at first.
@@ -155,7 +157,9 @@ impl Disk {
             Record::Resize { file, length } => self.change(*file, Change::Resize(size(*length))),
             Record::Sync { file } => self.files.entry(*file).or_default().sync(),
             Record::MakeFolder { path } => self.rename(Renaming::Set(path.clone(), Entry::Folder)),
-            Record::RemoveFolder { path } | Record::Remove { path } => self.rename(Renaming::Unset(path.clone())),
+            Record::RemoveFolder { path } | Record::Remove { path } => {
+                self.rename(Renaming::Unset(path.clone()))
+            }
             Record::SyncFolder { path } => self.sync_names(|renaming| renaming.is_in(path)),
             Record::Rename { from, to } => {
                 if let Some(Entry::File(file)) = self.now.get(from) {
@@ -195,7 +199,10 @@ impl Disk {
     #[must_use]
     pub fn now(&self) -> BTreeMap<String, Vec<u8>> {
         let files = self.now.iter().filter_map(|(name, entry)| match entry {
-            Entry::File(file) => Some((String::from_utf8_lossy(name).into_owned(), self.content_now(*file))),
+            Entry::File(file) => Some((
+                String::from_utf8_lossy(name).into_owned(),
+                self.content_now(*file),
+            )),
             Entry::Folder => None,
         });
         files.collect()
@@ -228,7 +235,9 @@ impl Disk {
             match entry {
                 Entry::Folder => fs::create_dir(path)?,
                 Entry::File(file) => {
-                    let content = contents.entry(*file).or_insert_with(|| self.content_lost(*file, rng, luck));
+                    let content = contents
+                        .entry(*file)
+                        .or_insert_with(|| self.content_lost(*file, rng, luck));
                     fs::write(path, content)?;
                 }
             }
@@ -301,12 +310,15 @@ mod tests {
     fn lost(records: &[Record], luck: Luck) -> BTreeMap<String, Vec<u8>> {
         let folder = tempfile::tempdir().expect("a folder");
         let disk = Disk::after(records);
-        disk.lose_power(&mut Rng::with_seed(1), luck, folder.path()).expect("room");
+        disk.lose_power(&mut Rng::with_seed(1), luck, folder.path())
+            .expect("room");
         tree::files(folder.path())
     }
 
     fn files(list: &[(&str, &[u8])]) -> BTreeMap<String, Vec<u8>> {
-        list.iter().map(|(name, content)| ((*name).to_owned(), content.to_vec())).collect()
+        list.iter()
+            .map(|(name, content)| ((*name).to_owned(), content.to_vec()))
+            .collect()
     }
 
     #[test]
@@ -329,7 +341,13 @@ mod tests {
             from: b"a".to_vec(),
             to: b"b".to_vec(),
         };
-        let mut records = vec![make("a", 1), write(1, 0, b"x"), Record::Sync { file: 1 }, synced.clone(), rename];
+        let mut records = vec![
+            make("a", 1),
+            write(1, 0, b"x"),
+            Record::Sync { file: 1 },
+            synced.clone(),
+            rename,
+        ];
         assert_eq!(lost(&records, NOTHING), files(&[("a", b"x")]));
         assert_eq!(lost(&records, ALL), files(&[("b", b"x")]));
         records.push(synced);
@@ -338,7 +356,11 @@ mod tests {
 
     #[test]
     fn a_write_may_be_torn_between_sectors_alone() {
-        let records = [make("a", 1), Record::SyncFolder { path: Vec::new() }, write(1, 100, &[7; 2000])];
+        let records = [
+            make("a", 1),
+            Record::SyncFolder { path: Vec::new() },
+            write(1, 100, &[7; 2000]),
+        ];
         let luck = Luck { content: 0.5, ..ALL };
         let disk = Disk::after(&records);
         let mut rng = Rng::with_seed(3);

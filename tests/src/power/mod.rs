@@ -14,6 +14,7 @@ pub mod record;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
+use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use fastrand::Rng;
@@ -105,8 +106,13 @@ pub fn run(plan: &Plan, tell: &mut dyn FnMut(&str)) -> Result<Option<Counts>> {
             rng.usize(..=records.len())
         };
         let luck = Luck::random(&mut rng);
-        cut(&stage, &records[..end], &requests, luck, &mut rng, &mut counts)
-            .with_context(|| format!("cut {number} after {end} of {} calls, {luck:?}, seed {}", records.len(), plan.seed))?;
+        cut(&stage, &records[..end], &requests, luck, &mut rng, &mut counts).with_context(|| {
+            format!(
+                "cut {number} after {end} of {} calls, {luck:?}, seed {}",
+                records.len(),
+                plan.seed
+            )
+        })?;
         if counts.cuts.is_multiple_of(50) {
             tell(&format!("{} power cuts", counts.cuts));
         }
@@ -116,7 +122,11 @@ pub fn run(plan: &Plan, tell: &mut dyn FnMut(&str)) -> Result<Option<Counts>> {
 
 /// The places at which a command was sent.
 fn sent(requests: &[Request], word: &str) -> Vec<usize> {
-    requests.iter().filter(|request| request.word == word).map(|request| request.sent).collect()
+    requests
+        .iter()
+        .filter(|request| request.word == word)
+        .map(|request| request.sent)
+        .collect()
 }
 
 /// Runs the flow with a journal, and compares the folder that the journal tells of with the real one.
@@ -129,22 +139,43 @@ fn record(stage: &Stage) -> Result<Vec<Record>> {
         .env("FLOW_FAULTS_JOURNAL", &journal);
     let life = live(command, &state, &stage.bench.path(""), Fate::Undisturbed)?;
     ensure!(life.code == Some(0), "the run that is written down: {life:?}");
-    let bytes = fs::read(&journal).context("the journal")?;
-    let mut rest = bytes.as_slice();
-    let records: Vec<Record> = std::iter::from_fn(|| Record::decode(&mut rest)).collect();
-    ensure!(rest.is_empty(), "the journal cannot be read after {} records", records.len());
+    let records = read_journal(&journal)?;
     // Before anything else looks into the folder, and so changes it.
     let unseen = unseen(&records, &state);
-    ensure!(unseen.is_empty(), "the journal has not seen all:\n{}", unseen.join("\n"));
+    ensure!(
+        unseen.is_empty(),
+        "the journal has not seen all:\n{}",
+        unseen.join("\n")
+    );
     let findings = verify::verify(stage)?;
-    ensure!(findings.wrong.is_empty(), "without a power cut: {}", findings.wrong.join("\n"));
+    ensure!(
+        findings.wrong.is_empty(),
+        "without a power cut: {}",
+        findings.wrong.join("\n")
+    );
+    Ok(records)
+}
+
+/// The records of a journal.
+///
+/// # Errors
+/// When it is not whole.
+pub fn read_journal(journal: &Path) -> Result<Vec<Record>> {
+    let bytes = fs::read(journal).with_context(|| format!("{}", journal.display()))?;
+    let mut rest = bytes.as_slice();
+    let mut records = Vec::new();
+    while !rest.is_empty() {
+        let record = Record::decode(&mut rest);
+        records
+            .push(record.with_context(|| format!("the journal ends within its record {}", records.len()))?);
+    }
     Ok(records)
 }
 
 /// In which ways the folder that a journal tells of is not the real one. Something has then been done that the journal
 /// does not see.
 #[must_use]
-pub fn unseen(records: &[Record], state: &std::path::Path) -> Vec<String> {
+pub fn unseen(records: &[Record], state: &Path) -> Vec<String> {
     let mut real = tree::files(state);
     let mut told = Disk::after(records).now();
     // SQLite maps its index of the log into memory; it is made anew after each crash.
@@ -191,20 +222,27 @@ fn cut(
     );
     counts.cuts += 1;
     counts.accepted += gone.len();
-    counts.at_stake += gone.keys().filter(|name| !is_put(stage, requests, end, name)).count();
+    counts.at_stake += gone
+        .keys()
+        .filter(|name| !is_put(stage, requests, end, name))
+        .count();
     Ok(())
 }
 
 fn ensure_ok(stage: &Stage, life: &Life) -> Result<()> {
     let failed = ledger::not_ok(&stage.bench)?;
     if life.code != Some(0) || !failed.is_empty() {
-        bail!("the run after the cut ended with {:?}, not well are {failed:?}: {}", life.code, life.output);
+        bail!(
+            "the run after the cut ended with {:?}, not well are {failed:?}: {}",
+            life.code,
+            life.output
+        );
     }
     Ok(())
 }
 
 /// Removes everything in a folder.
-fn empty(folder: &std::path::Path) -> Result<()> {
+fn empty(folder: &Path) -> Result<()> {
     fs::remove_dir_all(folder).with_context(|| format!("cannot empty {}", folder.display()))?;
     Ok(fs::create_dir(folder)?)
 }
@@ -213,8 +251,13 @@ fn empty(folder: &std::path::Path) -> Result<()> {
 /// files that are gone.
 fn put_back_source(stage: &Stage, requests: &[Request], end: usize, rng: &mut Rng) -> Result<Files> {
     let mut gone = Files::new();
-    for request in requests.iter().filter(|request| request.word == "DELE" && request.is_sent(end)) {
-        let Ok(name) = stage.name_in(&request.object) else { continue };
+    for request in requests
+        .iter()
+        .filter(|request| request.word == "DELE" && request.is_sent(end))
+    {
+        let Ok(name) = stage.name_in(&request.object) else {
+            continue;
+        };
         if request.is_done(end) || rng.bool() {
             gone.insert(name.to_owned(), stage.files[name].clone());
         }
@@ -243,8 +286,14 @@ fn put_back_partner(stage: &Stage, requests: &[Request], end: usize, rng: &mut R
         let last = request.object.rsplit('/').next().unwrap_or_default();
         match request.word.as_str() {
             "STOR" => {
-                let Some(content) = content_of(stage, last) else { continue };
-                let length = if request.is_done(end) { content.len() } else { rng.usize(..=content.len()) };
+                let Some(content) = content_of(stage, last) else {
+                    continue;
+                };
+                let length = if request.is_done(end) {
+                    content.len()
+                } else {
+                    rng.usize(..=content.len())
+                };
                 parts.insert(last.to_owned(), content[..length].to_vec());
             }
             "RNTO" if request.is_done(end) || rng.bool() => {
@@ -263,7 +312,10 @@ fn put_back_partner(stage: &Stage, requests: &[Request], end: usize, rng: &mut R
 
 /// The content of the file whose upload has this name.
 fn content_of<'a>(stage: &'a Stage, upload: &str) -> Option<&'a [u8]> {
-    let file = stage.files.iter().find(|(name, _)| upload.contains(name.as_str()));
+    let file = stage
+        .files
+        .iter()
+        .find(|(name, _)| upload.contains(name.as_str()));
     file.map(|(_, content)| content.as_slice())
 }
 
@@ -292,11 +344,17 @@ fn not_sent(
     received: &[flowhost::demo::receiver::Received],
 ) -> Result<Vec<String>> {
     let mut missing: std::collections::BTreeSet<&str> = stage.files.keys().map(String::as_str).collect();
-    for request in requests.iter().filter(|request| request.word == "POST" && request.is_done(end)) {
+    for request in requests
+        .iter()
+        .filter(|request| request.word == "POST" && request.is_done(end))
+    {
         missing.remove(stage.name_in(&request.object)?);
     }
     for one in received {
         missing.remove(stage.name_in(&one.target)?);
     }
-    Ok(missing.into_iter().map(|name| format!("shop: {name} has not arrived")).collect())
+    Ok(missing
+        .into_iter()
+        .map(|name| format!("shop: {name} has not arrived"))
+        .collect())
 }

@@ -123,7 +123,8 @@ fn http(text: &[u8], place: usize) -> Option<Request> {
     }
     let key = headers.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("idempotency-key").then(|| value.trim().to_owned())
+        name.eq_ignore_ascii_case("idempotency-key")
+            .then(|| value.trim().to_owned())
     });
     Some(Request {
         word: word.to_owned(),
@@ -175,7 +176,15 @@ mod tests {
         ]);
         let told: Vec<_> = found
             .iter()
-            .map(|one| (one.word.as_str(), one.object.as_str(), one.key.as_deref(), one.sent, one.done))
+            .map(|one| {
+                (
+                    one.word.as_str(),
+                    one.object.as_str(),
+                    one.key.as_deref(),
+                    one.sent,
+                    one.done,
+                )
+            })
             .collect();
         assert_eq!(
             told,

@@ -21,7 +21,9 @@ fn runs(bench: &Bench) -> Result<Vec<Value>> {
 
 /// The name of a run.
 fn name(run: &Value) -> Result<&str> {
-    run["run"].as_str().with_context(|| format!("a run without a name: {run}"))
+    run["run"]
+        .as_str()
+        .with_context(|| format!("a run without a name: {run}"))
 }
 
 /// The runs that have not ended well.
@@ -60,10 +62,16 @@ pub fn disagreements(bench: &Bench, payloads: usize) -> Result<Vec<String>> {
         done += count("done").with_context(|| format!("no number of payloads that are done: {told}"))?;
         for state in ["pending", "failed", "unknown"] {
             if count(state) != Some(0) {
-                found.push(format!("ledger: payloads of {id} are {state}: {}", told["payloads"]));
+                found.push(format!(
+                    "ledger: payloads of {id} are {state}: {}",
+                    told["payloads"]
+                ));
             }
         }
-        if told["problems"].as_array().is_none_or(|problems| !problems.is_empty()) {
+        if told["problems"]
+            .as_array()
+            .is_none_or(|problems| !problems.is_empty())
+        {
             found.push(format!("ledger: problems of {id}: {}", told["problems"]));
         }
     }

@@ -108,7 +108,9 @@ pub fn live(mut command: Command, state: &Path, folder: &Path, fate: Fate) -> Re
         }
     };
     let errors = folder.join("errors");
-    command.stdout(Stdio::piped()).stderr(std::fs::File::create(&errors)?);
+    command
+        .stdout(Stdio::piped())
+        .stderr(std::fs::File::create(&errors)?);
     let started = Instant::now();
     let mut child = command.spawn().context("flowhost cannot be started")?;
     let (lines, reading) = read_lines(child.stdout.take().context("piped")?);
@@ -131,7 +133,11 @@ pub fn live(mut command: Command, state: &Path, folder: &Path, fate: Fate) -> Re
         // It may have ended by itself a moment before.
         killed: killed && status.signal() == Some(KILL),
         phase: told.phase(),
-        output: format!("{}\n{}", told.end(), std::fs::read_to_string(&errors).unwrap_or_default()),
+        output: format!(
+            "{}\n{}",
+            told.end(),
+            std::fs::read_to_string(&errors).unwrap_or_default()
+        ),
     })
 }
 
@@ -194,7 +200,11 @@ impl Told {
 
     /// The last step that it told of.
     fn phase(&self) -> String {
-        let events = self.0.iter().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let events = self
+            .0
+            .iter()
+            .rev()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
         for event in events {
             if event["event"] == "run-finished" {
                 return "after the end".to_owned();

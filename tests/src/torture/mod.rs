@@ -81,7 +81,11 @@ impl fmt::Display for Counts {
         for (phase, count) in &self.phases {
             writeln!(f, "  {count:5} in `{phase}`")?;
         }
-        writeln!(f, "{} connections broken, {} disks filled", self.cuts, self.full_disks)?;
+        writeln!(
+            f,
+            "{} connections broken, {} disks filled",
+            self.cuts, self.full_disks
+        )?;
         writeln!(
             f,
             "{} processes ended with a failure, {} runs tried again by hand",
@@ -196,7 +200,11 @@ fn settle(stage: &Stage, counts: &mut Counts) -> Result<()> {
             last = Some(ledger::retry(&stage.bench, &run));
         }
         if last.is_none() {
-            bail!("the run without disturbance ended with {:?}: {}", life.code, life.output);
+            bail!(
+                "the run without disturbance ended with {:?}: {}",
+                life.code,
+                life.output
+            );
         }
     }
     bail!(
@@ -208,7 +216,11 @@ fn settle(stage: &Stage, counts: &mut Counts) -> Result<()> {
 fn finish(stage: &Stage, counts: &mut Counts) -> Result<()> {
     let findings = verify::verify(stage)?;
     if !findings.wrong.is_empty() {
-        bail!("{} things are wrong:\n{}", findings.wrong.len(), findings.wrong.join("\n"));
+        bail!(
+            "{} things are wrong:\n{}",
+            findings.wrong.len(),
+            findings.wrong.join("\n")
+        );
     }
     counts.rounds += 1;
     counts.files += stage.files.len();

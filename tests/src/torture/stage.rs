@@ -256,7 +256,11 @@ impl Stage {
             self.shape,
             self.source.kind,
             self.partner.kind,
-            if self.proxies.is_empty() { "" } else { ", connections cut" }
+            if self.proxies.is_empty() {
+                ""
+            } else {
+                ", connections cut"
+            }
         )
         .to_lowercase()
     }

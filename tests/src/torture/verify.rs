@@ -30,7 +30,9 @@ pub fn verify(stage: &Stage) -> Result<Findings> {
         Delivery::Streaming => Findings::default(),
     };
     findings.wrong.extend(stage.misplaced());
-    findings.wrong.extend(ledger::disagreements(&stage.bench, stage.files.len())?);
+    findings
+        .wrong
+        .extend(ledger::disagreements(&stage.bench, stage.files.len())?);
     Ok(findings)
 }
 
@@ -52,7 +54,9 @@ pub fn requests(stage: &Stage, received: &[Received], earlier: &Keys) -> Finding
             continue;
         };
         if one.sha256 != hex(&Sha256::digest(&stage.files[name])) {
-            findings.wrong.push(format!("shop: other bytes arrived as {name}"));
+            findings
+                .wrong
+                .push(format!("shop: other bytes arrived as {name}"));
         }
         match one.header("idempotency-key") {
             Some(key) => drop(keys.entry(name.to_owned()).or_default().insert(key.to_owned())),
@@ -64,11 +68,15 @@ pub fn requests(stage: &Stage, received: &[Received], earlier: &Keys) -> Finding
         let of_file = keys.get(name).into_iter().flatten();
         let count = of_file.clone().count();
         if count != 1 {
-            findings.wrong.push(format!("shop: {name} arrived under {count} keys, and not under one"));
+            findings.wrong.push(format!(
+                "shop: {name} arrived under {count} keys, and not under one"
+            ));
         }
         for key in of_file {
             if let Some(other) = owners.insert(key, name) {
-                findings.wrong.push(format!("shop: {other} and {name} have the same key"));
+                findings
+                    .wrong
+                    .push(format!("shop: {other} and {name} have the same key"));
             }
         }
     }

@@ -101,7 +101,11 @@ impl EndpointStep {
                 self.render(work, &payload)
             };
             match options {
-                Ok(options) => incoming.push_back(Incoming { payload, options, earlier: None }),
+                Ok(options) => incoming.push_back(Incoming {
+                    payload,
+                    options,
+                    earlier: None,
+                }),
                 Err(error) => tried.failed.push((payload, error)),
             }
         }
