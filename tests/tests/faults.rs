@@ -1,7 +1,7 @@
 //! The faults below a program are what they say: the journal sees all that is done to files, what it makes of a power cut
-//! is what SQLite counts on and no better, and a full disk is full.
+//! is what `SQLite` counts on and no better, and a full disk is full.
 //!
-//! The program that works on files is a few lines of Python: it calls the same C library, and has SQLite.
+//! The program that works on files is a few lines of Python: it calls the same C library, and has `SQLite`.
 #![cfg(target_os = "linux")]
 
 use std::path::Path;

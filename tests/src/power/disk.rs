@@ -158,7 +158,7 @@ impl Disk {
             Record::Sync { file } => self.files.entry(*file).or_default().sync(),
             Record::MakeFolder { path } => self.rename(Renaming::Set(path.clone(), Entry::Folder)),
             Record::RemoveFolder { path } | Record::Remove { path } => {
-                self.rename(Renaming::Unset(path.clone()))
+                self.rename(Renaming::Unset(path.clone()));
             }
             Record::SyncFolder { path } => self.sync_names(|renaming| renaming.is_in(path)),
             Record::Rename { from, to } => {
@@ -398,7 +398,9 @@ mod tests {
             },
         ];
         let mut bytes = Vec::new();
-        records.iter().for_each(|record| record.encode(&mut bytes));
+        for record in &records {
+            record.encode(&mut bytes);
+        }
         let mut rest = bytes.as_slice();
         let read: Vec<_> = std::iter::from_fn(|| Record::decode(&mut rest)).collect();
         assert_eq!(read, records);

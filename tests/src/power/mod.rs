@@ -131,28 +131,29 @@ fn sent(requests: &[Request], word: &str) -> Vec<usize> {
 
 /// Runs the flow with a journal, and compares the folder that the journal tells of with the real one.
 fn record(stage: &Stage) -> Result<Vec<Record>> {
-    let (state, journal) = (stage.state(), stage.bench.path("journal"));
+    let (folder, journal) = (stage.state(), stage.bench.path("journal"));
     let mut command = stage.command();
     command
         .env("LD_PRELOAD", faults()?)
-        .env("FLOW_FAULTS_FOLDER", &state)
+        .env("FLOW_FAULTS_FOLDER", &folder)
         .env("FLOW_FAULTS_JOURNAL", &journal);
-    let life = live(command, &state, &stage.bench.path(""), Fate::Undisturbed)?;
-    ensure!(life.code == Some(0), "the run that is written down: {life:?}");
+    let life = live(command, &folder, &stage.bench.path(""), Fate::Undisturbed)?;
+    ensure!(
+        life.code == Some(0),
+        "the run that is written down ended with {:?}: {}",
+        life.code,
+        life.last_words()
+    );
     let records = read_journal(&journal)?;
     // Before anything else looks into the folder, and so changes it.
-    let unseen = unseen(&records, &state);
+    let unseen = unseen(&records, &folder);
     ensure!(
         unseen.is_empty(),
         "the journal has not seen all:\n{}",
         unseen.join("\n")
     );
     let findings = verify::verify(stage)?;
-    ensure!(
-        findings.wrong.is_empty(),
-        "without a power cut: {}",
-        findings.wrong.join("\n")
-    );
+    verify::ensure_right(&findings.wrong).context("without a power cut")?;
     Ok(records)
 }
 
@@ -195,14 +196,14 @@ fn cut(
     counts: &mut Counts,
 ) -> Result<()> {
     let end = records.len();
-    let state = stage.state();
-    empty(&state)?;
-    Disk::after(records).lose_power(rng, luck, &state)?;
+    let folder = stage.state();
+    empty(&folder)?;
+    Disk::after(records).lose_power(rng, luck, &folder)?;
     let gone = put_back_source(stage, requests, end, rng)?;
     put_back_partner(stage, requests, end, rng)?;
     let _ = stage.shop.take_received();
 
-    let life = live(stage.command(), &state, &stage.bench.path(""), Fate::Undisturbed)?;
+    let life = live(stage.command(), &folder, &stage.bench.path(""), Fate::Undisturbed)?;
     ensure_ok(stage, &life)?;
     let mut wrong = stage.misplaced();
     if stage.delivery == Delivery::Spooled {
@@ -213,13 +214,7 @@ fn cut(
         wrong.extend(not_sent(stage, requests, end, &received)?);
     }
     wrong.extend(ledger::disagreements(&stage.bench, stage.files.len())?);
-    ensure!(
-        wrong.is_empty(),
-        "{} originals were gone; {} things are wrong:\n{}",
-        gone.len(),
-        wrong.len(),
-        wrong.join("\n")
-    );
+    verify::ensure_right(&wrong).with_context(|| format!("{} originals were gone", gone.len()))?;
     counts.cuts += 1;
     counts.accepted += gone.len();
     counts.at_stake += gone
@@ -235,7 +230,7 @@ fn ensure_ok(stage: &Stage, life: &Life) -> Result<()> {
         bail!(
             "the run after the cut ended with {:?}, not well are {failed:?}: {}",
             life.code,
-            life.output
+            life.last_words()
         );
     }
     Ok(())

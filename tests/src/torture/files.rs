@@ -41,11 +41,13 @@ fn made(count: usize, mut content: impl FnMut(usize) -> Vec<u8>) -> Files {
 }
 
 /// The bytes of all of them.
+#[must_use]
 pub fn bytes(files: &Files) -> u64 {
     files.values().map(|content| content.len() as u64).sum()
 }
 
 /// The same files in another folder.
+#[must_use]
 pub fn in_folder(folder: &str, files: &Files) -> Files {
     files
         .iter()
@@ -54,6 +56,7 @@ pub fn in_folder(folder: &str, files: &Files) -> Files {
 }
 
 /// In which ways what is there is not what should be there. `place` is what the reader is told.
+#[must_use]
 pub fn differences(place: &str, is: &Files, should: &Files) -> Vec<String> {
     let mut found = Vec::new();
     for (name, content) in should {

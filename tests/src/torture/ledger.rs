@@ -1,5 +1,8 @@
 //! What the ledger says, asked as an operator asks: `flowhost runs`.
 
+use std::ffi::OsStr;
+use std::path::Path;
+
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
@@ -37,6 +40,7 @@ pub fn not_ok(bench: &Bench) -> Result<Vec<String>> {
 }
 
 /// Tries a run again that has failed.
+#[must_use]
 pub fn retry(bench: &Bench, run: &str) -> Run {
     ask(bench, &["retry", run])
 }
@@ -78,8 +82,23 @@ pub fn disagreements(bench: &Bench, payloads: usize) -> Result<Vec<String>> {
     if done != payloads as u64 {
         found.push(format!("ledger: {done} payloads are done, and not {payloads}"));
     }
-    let bodies = bench.files("state/spool").into_keys();
-    let bodies = bodies.filter(|path| !path.ends_with(".lock"));
-    found.extend(bodies.map(|path| format!("spool: {path} is left")));
+    let files = bench.files("state").into_keys();
+    let left = files.filter(|path| is_body(path) || is_temporary(path));
+    found.extend(left.map(|path| format!("state folder: {path} is left")));
     Ok(found)
+}
+
+/// Whether a file in the state folder is a body: all in the spool but its locks.
+fn is_body(path: &str) -> bool {
+    path.starts_with("spool/") && Path::new(path).extension() != Some(OsStr::new("lock"))
+}
+
+/// Whether a file was to have its name for a moment alone.
+fn is_temporary(path: &str) -> bool {
+    let path = Path::new(path);
+    let ends = ["part", "tmp", "new"].map(OsStr::new);
+    let is_hidden = path
+        .file_name()
+        .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    is_hidden || path.extension().is_some_and(|end| ends.contains(&end))
 }

@@ -20,6 +20,9 @@ const KILL: i32 = 9;
 /// How long a process may take. An undisturbed run takes a few seconds.
 const WITHIN: Duration = Duration::from_mins(2);
 
+/// So many lines of a process are told when something is wrong.
+const LAST: usize = 30;
+
 /// A moment in the life of a process.
 #[derive(Debug, Clone, Copy)]
 pub enum Moment {
@@ -37,10 +40,10 @@ impl Moment {
     pub fn random(rng: &mut Rng, files: usize) -> Self {
         let skewed = rng.f64().powi(3);
         let pause = Duration::from_micros(rng.u64(..3000));
-        match rng.u8(..20) {
-            0..2 => Self::After(Duration::from_micros(rng.u64(..40_000))),
-            2..4 => Self::After(Duration::from_micros(rng.u64(..400_000))),
-            4 => Self::Finished(pause),
+        match rng.u8(..40) {
+            0..4 => Self::After(Duration::from_micros(rng.u64(..40_000))),
+            4..6 => Self::After(Duration::from_micros(rng.u64(..400_000))),
+            6 => Self::Finished(pause),
             #[expect(
                 clippy::cast_precision_loss,
                 clippy::cast_possible_truncation,
@@ -74,6 +77,19 @@ pub struct Life {
     pub phase: String,
     /// What it printed, and what it complained of.
     pub output: String,
+}
+
+impl Life {
+    /// The end of what it printed.
+    #[must_use]
+    pub fn last_words(&self) -> String {
+        end_of(&self.output.lines().collect::<Vec<_>>())
+    }
+}
+
+/// A run over hundreds of files tells too much; its end says most.
+fn end_of(lines: &[&str]) -> String {
+    lines[lines.len().saturating_sub(LAST)..].join("\n")
 }
 
 /// The library that lets disks fail.
@@ -127,17 +143,13 @@ pub fn live(mut command: Command, state: &Path, folder: &Path, fate: Fate) -> Re
     }
     told.wait_for_end(&lines, &mut child, started)?;
     let status = child.wait()?;
-    reading.join().expect("no panic");
+    let _ = reading.join();
     Ok(Life {
         code: status.code(),
         // It may have ended by itself a moment before.
         killed: killed && status.signal() == Some(KILL),
         phase: told.phase(),
-        output: format!(
-            "{}\n{}",
-            told.end(),
-            std::fs::read_to_string(&errors).unwrap_or_default()
-        ),
+        output: format!("{}\n{}", told.0.join("\n"), std::fs::read_to_string(&errors)?),
     })
 }
 
@@ -193,7 +205,8 @@ impl Told {
         if started.elapsed() >= WITHIN {
             child.kill()?;
             child.wait()?;
-            bail!("flowhost did not end within {WITHIN:?}: {}", self.end());
+            let lines: Vec<&str> = self.0.iter().map(String::as_str).collect();
+            bail!("flowhost did not end within {WITHIN:?}: {}", end_of(&lines));
         }
         Ok(())
     }
@@ -214,9 +227,5 @@ impl Told {
             }
         }
         "before the first step".to_owned()
-    }
-
-    fn end(&self) -> String {
-        self.0[self.0.len().saturating_sub(30)..].join("\n")
     }
 }

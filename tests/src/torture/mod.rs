@@ -29,8 +29,11 @@ use self::life::{Fate, Life, Moment, live};
 use self::stage::{Delivery, Shape, Stage};
 use crate::servers::Kind;
 
-/// After so many kills a round is let come to its end, so that there are several rounds.
+/// After so many kills a round is let come to its end.
 const KILLS_A_ROUND: usize = 50;
+
+/// So many rounds at least: with kills alone, with connections that break, and with a disk that fills.
+const ROUNDS: usize = 3;
 
 /// So often at most a run that has failed is tried again. Each try is undisturbed but for the breaks that are left.
 const TRIES: usize = 6;
@@ -128,7 +131,9 @@ pub fn run(plan: &Plan, tell: &mut dyn FnMut(&str)) -> Result<Counts> {
         stage.unsettle_shop(&mut rng);
         let context = || format!("round {number} ({}), seed {}", stage.description(), plan.seed);
         let kills = counts.kills;
-        let most = KILLS_A_ROUND.min(plan.kills - kills);
+        let most = KILLS_A_ROUND
+            .min(plan.kills.div_ceil(ROUNDS))
+            .min(plan.kills - kills);
         disturb(&stage, &mut rng, trouble, most, &mut counts).with_context(context)?;
         settle(&stage, &mut counts).with_context(context)?;
         finish(&stage, &mut counts).with_context(context)?;
@@ -163,7 +168,7 @@ fn disturb(stage: &Stage, rng: &mut Rng, trouble: Trouble, most: usize, counts: 
         }
         let moment = Moment::random(rng, stage.files.len());
         let fate = if trouble == Trouble::FullDisk && rng.u8(..4) == 0 {
-            let room = rng.u64(..files::bytes(&stage.files) + (1 << 20));
+            let room = rng.u64(..files::bytes(&stage.files));
             Fate::FullDisk(room, rng.bool().then_some(moment))
         } else {
             Fate::Killed(moment)
@@ -203,7 +208,7 @@ fn settle(stage: &Stage, counts: &mut Counts) -> Result<()> {
             bail!(
                 "the run without disturbance ended with {:?}: {}",
                 life.code,
-                life.output
+                life.last_words()
             );
         }
     }
@@ -215,13 +220,7 @@ fn settle(stage: &Stage, counts: &mut Counts) -> Result<()> {
 
 fn finish(stage: &Stage, counts: &mut Counts) -> Result<()> {
     let findings = verify::verify(stage)?;
-    if !findings.wrong.is_empty() {
-        bail!(
-            "{} things are wrong:\n{}",
-            findings.wrong.len(),
-            findings.wrong.join("\n")
-        );
-    }
+    verify::ensure_right(&findings.wrong)?;
     counts.rounds += 1;
     counts.files += stage.files.len();
     counts.requests += findings.requests;
@@ -237,7 +236,7 @@ fn start(stage: &Stage, fate: Fate, counts: &mut Counts) -> Result<Life> {
         Some(1) => counts.failed_runs += 1,
         Some(0) => {}
         None if life.killed => {}
-        code => bail!("flowhost ended with {code:?}: {}", life.output),
+        code => bail!("flowhost ended with {code:?}: {}", life.last_words()),
     }
     Ok(life)
 }
@@ -248,7 +247,7 @@ fn assert_told_of_the_disk(life: &Life) -> Result<()> {
     ensure!(
         words.iter().any(|word| life.output.contains(word)),
         "its disk was full, and it does not say so: {}",
-        life.output
+        life.last_words()
     );
     Ok(())
 }

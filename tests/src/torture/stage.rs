@@ -1,6 +1,6 @@
 //! One round: two servers, a web server, files, and the flow that moves them.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -123,7 +123,7 @@ impl Stage {
     pub fn unsettle_shop(&self, rng: &mut Rng) {
         let rng = Mutex::new(rng.fork());
         self.shop.answer_by(move |_| {
-            let mut rng = rng.lock().expect("nobody has panicked");
+            let mut rng = rng.lock().unwrap_or_else(PoisonError::into_inner);
             match rng.u8(..20) {
                 0 => Manner::Silent,
                 1..4 => Manner::Late(Duration::from_micros(rng.u64(..5000))),

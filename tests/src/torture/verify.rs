@@ -2,12 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use flowhost::demo::receiver::Received;
 use sha2::{Digest as _, Sha256};
 
 use super::ledger;
 use super::stage::{Delivery, Stage};
+use crate::pki::hex;
+
+/// So many of the things that are wrong are told. A hundred files that are lost are lost for one reason.
+const TOLD: usize = 20;
 
 /// What was found at the end of a round.
 #[derive(Debug, Default)]
@@ -34,6 +38,18 @@ pub fn verify(stage: &Stage) -> Result<Findings> {
         .wrong
         .extend(ledger::disagreements(&stage.bench, stage.files.len())?);
     Ok(findings)
+}
+
+/// Nothing is wrong.
+///
+/// # Errors
+/// When something is, with the first of it.
+pub fn ensure_right(wrong: &[String]) -> Result<()> {
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    let told = wrong[..wrong.len().min(TOLD)].join("\n");
+    bail!("{} things are wrong:\n{told}", wrong.len())
 }
 
 /// The keys with which each file was sent.
@@ -82,8 +98,4 @@ pub fn requests(stage: &Stage, received: &[Received], earlier: &Keys) -> Finding
     }
     findings.repeats = received.len().saturating_sub(keys.len() - earlier.len());
     findings
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
