@@ -19,9 +19,11 @@
 //!
 //! - `real`: the functions that are wrapped, as they are. `place`: from descriptors and names to paths below the folder.
 //! - `watch`: what is known of files, the journal, and the room on the disk.
-//! - `files`, `names`, `sockets`: the wrappers: of contents, of names, of connections.
+//! - `files`, `copies`, `names`, `sockets`: the wrappers: of contents, of copies within the system, of names, of
+//!   connections.
 #![cfg(target_os = "linux")]
 
+mod copies;
 mod files;
 mod names;
 mod place;

@@ -5,7 +5,7 @@
 )]
 
 use std::ffi::{c_char, c_int};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use libc::{AT_FDCWD, AT_REMOVEDIR, mode_t};
 
@@ -44,7 +44,7 @@ unsafe fn with_names(
     from: (c_int, *const c_char),
     to: (c_int, *const c_char),
     real: impl FnOnce() -> c_int,
-    record: impl FnOnce(&Watch, &Path, PathBuf) -> Option<Record>,
+    record: impl FnOnce(&Watch, &Path, &Path) -> Option<Record>,
 ) -> c_int {
     let Some(watch) = watch() else { return real() };
     // SAFETY: the caller says so.
@@ -52,7 +52,7 @@ unsafe fn with_names(
     let answer = real();
     if answer == 0
         && let (Some(from), Some(to)) = (from, to)
-        && let Some(record) = record(&watch, &from, to)
+        && let Some(record) = record(&watch, &from, &to)
     {
         watch.write_down(&record);
     }
@@ -61,18 +61,18 @@ unsafe fn with_names(
 
 /// A name that comes from outside the folder or leaves it is no rename of the journal's: the comparison with the folder
 /// then tells.
-fn renamed(watch: &Watch, from: &Path, to: PathBuf) -> Option<Record> {
+fn renamed(watch: &Watch, from: &Path, to: &Path) -> Option<Record> {
     Some(Record::Rename {
         from: watch.below(from)?,
-        to: watch.below(&to)?,
+        to: watch.below(to)?,
     })
 }
 
 /// The file is known by its new name: the old one may be that of a descriptor.
-fn linked(watch: &Watch, _: &Path, to: PathBuf) -> Option<Record> {
-    let file = watch.file_named(&to)?;
+fn linked(watch: &Watch, _: &Path, to: &Path) -> Option<Record> {
+    let file = watch.file_named(to)?;
     Some(Record::Link {
-        path: watch.below(&to)?,
+        path: watch.below(to)?,
         file,
     })
 }

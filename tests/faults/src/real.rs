@@ -33,7 +33,7 @@ pub fn find(place: &AtomicPtr<c_void>, name: &CStr) -> *mut c_void {
 /// Calls the function that a wrapper of the same name stands before.
 #[macro_export]
 macro_rules! real {
-    ($name:ident($($argument:expr => $type:ty),*) -> $answer:ty) => {{
+    ($name:ident($($argument:ident => $type:ty),*) -> $answer:ty) => {{
         static PLACE: std::sync::atomic::AtomicPtr<std::ffi::c_void> =
             std::sync::atomic::AtomicPtr::new(std::ptr::null_mut());
         const NAME: &std::ffi::CStr =

@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::env;
-use std::ffi::{CString, OsString, c_int};
+use std::ffi::{CString, OsStr, c_int};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -49,7 +49,7 @@ impl Watch {
             files: HashMap::new(),
             next: 0,
             speaking: HashSet::new(),
-            journal: set("FLOW_FAULTS_JOURNAL").map(open_journal),
+            journal: set("FLOW_FAULTS_JOURNAL").map(|path| open_journal(&path)),
             room: room.map(|left| Room {
                 left,
                 freed: set("FLOW_FAULTS_FREED").map(PathBuf::from),
@@ -133,7 +133,7 @@ impl Watch {
 }
 
 /// Opened past the wrappers: one of them may have asked for the watch.
-fn open_journal(path: OsString) -> c_int {
+fn open_journal(path: &OsStr) -> c_int {
     let path = CString::new(path.as_bytes()).unwrap_or_default();
     let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_APPEND | libc::O_CLOEXEC;
     // SAFETY: `path` ends in a zero.
