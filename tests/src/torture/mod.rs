@@ -35,6 +35,9 @@ const KILLS_A_ROUND: usize = 50;
 /// So many rounds at least: with kills alone, with connections that break, and with a disk that fills.
 const ROUNDS: usize = 3;
 
+/// What the ledger writes for a file, roughly: a disk is to become full in all phases.
+const LEDGER: u64 = 16 * 1024;
+
 /// So often at most a run that has failed is tried again. Each try is undisturbed but for the breaks that are left.
 const TRIES: usize = 6;
 
@@ -168,7 +171,7 @@ fn disturb(stage: &Stage, rng: &mut Rng, trouble: Trouble, most: usize, counts: 
         }
         let moment = Moment::random(rng, stage.files.len());
         let fate = if trouble == Trouble::FullDisk && rng.u8(..4) == 0 {
-            let room = rng.u64(..files::bytes(&stage.files));
+            let room = rng.u64(..files::bytes(&stage.files) + LEDGER * stage.files.len() as u64);
             Fate::FullDisk(room, rng.bool().then_some(moment))
         } else {
             Fate::Killed(moment)
