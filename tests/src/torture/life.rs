@@ -35,10 +35,9 @@ pub enum Moment {
 }
 
 impl Moment {
-    /// A random one. Most are after an event, so that all phases are met however long each takes; some are at the very
-    /// start, some at the very end. Early ones are likelier, since each process goes on where the last one was ended.
-    pub fn random(rng: &mut Rng, files: usize) -> Self {
-        let skewed = rng.f64().powi(3);
+    /// A random one. Most are after an event, so that all phases are met however long each takes: `lines` after the start
+    /// in the mean, and often much sooner or later. Some are at the very start, some at the very end.
+    pub fn random(rng: &mut Rng, lines: usize) -> Self {
         let pause = Duration::from_micros(rng.u64(..3000));
         match rng.u8(..40) {
             0..4 => Self::After(Duration::from_micros(rng.u64(..40_000))),
@@ -48,9 +47,9 @@ impl Moment {
                 clippy::cast_precision_loss,
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
-                reason = "a few hundred lines, and never less than none"
+                reason = "some hundred lines, and never less than none"
             )]
-            _ => Self::Line(1 + (skewed * files as f64) as usize, pause),
+            _ => Self::Line(1 + (-(1.0 - rng.f64()).ln() * lines as f64) as usize, pause),
         }
     }
 }

@@ -35,6 +35,9 @@ const KILLS_A_ROUND: usize = 50;
 /// So many rounds at least: with kills alone, with connections that break, and with a disk that fills.
 const ROUNDS: usize = 3;
 
+/// Lines that a run prints for a file, roughly: so the kills of a round are spread over its phases.
+const LINES: usize = 8;
+
 /// What the ledger writes for a file, roughly: a disk is to become full in all phases.
 const LEDGER: u64 = 16 * 1024;
 
@@ -164,13 +167,14 @@ fn choice(plan: &Plan, number: usize) -> ([Kind; 2], Shape, Trouble) {
 /// Ends process after process until one ends by itself, or enough are killed.
 fn disturb(stage: &Stage, rng: &mut Rng, trouble: Trouble, most: usize, counts: &mut Counts) -> Result<()> {
     let before = counts.kills;
+    let lines = LINES * stage.files.len() / most.max(1);
     // Each process that is killed early may have done nothing that lasts.
     for _ in 0..10 * KILLS_A_ROUND {
         if counts.kills - before >= most {
             return Ok(());
         }
-        let moment = Moment::random(rng, stage.files.len());
-        let fate = if trouble == Trouble::FullDisk && rng.u8(..4) == 0 {
+        let moment = Moment::random(rng, lines);
+        let fate = if trouble == Trouble::FullDisk && rng.bool() {
             let room = rng.u64(..files::bytes(&stage.files) + LEDGER * stage.files.len() as u64);
             Fate::FullDisk(room, rng.bool().then_some(moment))
         } else {
