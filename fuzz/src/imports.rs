@@ -15,7 +15,8 @@ use flowhost::imports::exchange::{Exchange, Incoming};
 use flowhost::instance::{Instance, RunContext};
 use flowhost::payload::Payload;
 use flowhost::policy::{InstancePolicy, Limits, Policy};
-use flowhost::state::spool::{Body, Spool};
+use flowhost::state::body::Body;
+use flowhost::state::spool::Spool;
 use tempfile::TempDir;
 
 use crate::current_thread;
@@ -126,16 +127,15 @@ impl Store {
     }
 
     fn inbox(&self) -> Exchange {
-        let inbox = INBOX.map(|size| Incoming {
-            payload: Payload {
+        let inbox = INBOX.map(|size| {
+            let payload = Payload {
                 metadata: Metadata {
                     size: Some(size as u64),
                     ..Payload::trigger(&size.to_string()).metadata
                 },
                 body: Some(self.spool.store(&vec![7; size]).expect("room")),
-            },
-            options: "{}".to_owned(),
-            earlier: None,
+            };
+            Incoming::new(payload, "{}".to_owned())
         });
         Exchange::new(Arc::clone(&self.spool), inbox)
     }

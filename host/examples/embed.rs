@@ -48,11 +48,7 @@ async fn main() -> anyhow::Result<()> {
 
     // The first step of a flow is given the trigger of the run.
     let spool = Spool::create(&std::env::temp_dir(), None)?;
-    let trigger = Incoming {
-        payload: Payload::trigger("run-1"),
-        options,
-        earlier: None,
-    };
+    let trigger = Incoming::new(Payload::trigger("run-1"), options);
     let exchange = Exchange::new(spool, [trigger]);
     let limit = Duration::from_mins(1);
     let (exchange, summary) = instance.call("pull", "ftp-get", &call, 1, limit, exchange).await;
@@ -61,7 +57,7 @@ async fn main() -> anyhow::Result<()> {
         println!(
             "{}: {} bytes",
             payload.label(),
-            payload.body.as_ref().map_or(0, flowhost::state::spool::Body::len)
+            payload.body.as_ref().map_or(0, flowhost::state::body::Body::len)
         );
     }
     println!("{} payloads", summary?.payloads);

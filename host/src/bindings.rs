@@ -11,7 +11,14 @@
 wasmtime::component::bindgen!({
     path: ["../wit/deps/io", "../wit/connector"],
     world: "flow:connector/connector-base",
-    imports: { default: trappable },
+    imports: {
+        // What may have to wait: for the disk, or for another connector.
+        "flow:connector/exchange.begin": async | trappable,
+        "flow:connector/exchange.next": async | trappable,
+        "flow:connector/exchange.[static]writer.finish": async | trappable,
+        "flow:connector/exchange.[method]reader.note": async | trappable,
+        default: trappable,
+    },
     exports: { default: async },
     with: {
         "wasi:io": wasmtime_wasi::p2::bindings::io,

@@ -15,6 +15,20 @@ pub enum Event {
         /// The flow's name.
         flow: String,
     },
+    /// The first event of a run that was interrupted and goes on.
+    RunResumed {
+        /// Identifies the run.
+        run: String,
+        /// The flow's name.
+        flow: String,
+    },
+    /// No run begins: another one of the flow goes on. The only event.
+    RunSkipped {
+        /// The flow's name.
+        flow: String,
+        /// Why.
+        message: String,
+    },
     /// A step begins, or begins again.
     StepStarted {
         /// The step's id.
@@ -130,7 +144,7 @@ pub enum Event {
     },
     /// The last event of every run.
     RunFinished {
-        /// `ok` or `failed`.
+        /// `ok`, `failed` or `interrupted`.
         status: &'static str,
         /// Payloads that the run made.
         payloads: u64,

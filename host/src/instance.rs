@@ -13,7 +13,7 @@ use crate::event::Events;
 use crate::failure::Failure;
 use crate::imports::State;
 use crate::imports::context::Context;
-use crate::imports::exchange::Exchange;
+use crate::imports::exchange::counterpart::Counterpart;
 use crate::imports::log::Log;
 use crate::imports::tls::Tls;
 use crate::policy::InstancePolicy;
@@ -22,6 +22,7 @@ use crate::policy::reach::Reach;
 use crate::tls::Identities;
 use guard::{guard, quick};
 use sha2::{Digest as _, Sha256};
+use std::any::Any;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -219,25 +220,28 @@ impl Instance {
     /// Calls an endpoint. Before the first of several tries its `plan` is asked, and what it wants to reach is granted.
     ///
     /// The exchange comes back with what happened, also when the call failed.
-    pub async fn call(
+    ///
+    /// # Panics
+    /// Never: what comes back is what was given.
+    pub async fn call<X: Counterpart>(
         &mut self,
         step: &str,
         endpoint: &str,
         call: &Call,
         attempt: u32,
         limit: Duration,
-        exchange: Exchange,
-    ) -> (Exchange, Result<Summary, Failure>) {
-        let spool = Arc::clone(&exchange.spool);
+        exchange: X,
+    ) -> (X, Result<Summary, Failure>) {
         let turn = Turn {
             step,
             attempt,
             limit,
             mute: None,
         };
-        let mut exchange = Some(exchange);
+        let mut exchange: Option<Box<dyn Counterpart>> = Some(Box::new(exchange));
         let answer = self.call_endpoint(turn, endpoint, call, &mut exchange).await;
-        (exchange.unwrap_or_else(|| Exchange::new(spool, [])), answer)
+        let exchange = exchange.and_then(|exchange| (exchange as Box<dyn Any>).downcast().ok());
+        (*exchange.expect("the desk gives back what was put on it"), answer)
     }
 
     async fn call_endpoint(
@@ -245,7 +249,7 @@ impl Instance {
         turn: Turn<'_>,
         endpoint: &str,
         call: &Call,
-        exchange: &mut Option<Exchange>,
+        exchange: &mut Option<Box<dyn Counterpart>>,
     ) -> Result<Summary, Failure> {
         self.grant(endpoint, call).await?;
         let function = self.endpoint(endpoint)?;
@@ -287,7 +291,7 @@ impl Instance {
     async fn make<T>(
         &mut self,
         turn: Turn<'_>,
-        exchange: &mut Option<Exchange>,
+        exchange: &mut Option<Box<dyn Counterpart>>,
         call: impl AsyncFnOnce(&mut Live) -> wasmtime::Result<Result<T, Error>>,
     ) -> Result<T, Failure> {
         let cancel = self.run.cancel.clone();

@@ -1,7 +1,7 @@
 //! One document moving through a run.
 
 use crate::contract::Metadata;
-use crate::state::spool::Body;
+use crate::state::body::Body;
 
 /// A payload between two steps: what is known of it, and its bytes.
 #[derive(Debug, Clone)]

@@ -56,11 +56,7 @@ async fn call(server: &FtpServer, endpoint: &str, options: Value) -> (Vec<String
     };
     let state = tempfile::tempdir().expect("a temporary folder");
     let spool = Spool::create(state.path(), None).expect("a spool");
-    let trigger = Incoming {
-        payload: Payload::trigger("run-1"),
-        options,
-        earlier: None,
-    };
+    let trigger = Incoming::new(Payload::trigger("run-1"), options);
     let exchange = Exchange::new(spool, [trigger]);
     let started = Instant::now();
     let (exchange, summary) = instance.call("step", endpoint, &call, 1, MOST, exchange).await;

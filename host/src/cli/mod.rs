@@ -20,12 +20,15 @@ use tracing_subscriber::EnvFilter;
 const FAILED: u8 = 1;
 /// The flow or the command line is wrong; clap ends with the same code.
 const WRONG: u8 = 2;
+/// Another run of the flow goes on.
+const SKIPPED: u8 = 3;
 
 const EXIT_CODES: &str = "\
 Exit codes:
   0  all went well
   1  something failed: a step, a payload, a connection
   2  the flow or the command line is wrong, and nothing was done
+  3  the flow was not run: another run of it goes on (overlap: skip)
   130  ended at once by a second Ctrl-C
 
 Environment:

@@ -173,6 +173,8 @@ fn text(event: &Event) -> Option<String> {
 fn words(event: &Event) -> Option<String> {
     Some(match event {
         Event::RunStarted { run, flow } => format!("{flow}: run {run}"),
+        Event::RunResumed { run, flow } => format!("{flow}: run {run} goes on where it was interrupted"),
+        Event::RunSkipped { flow, message } => format!("{flow}: not run: {message}"),
         Event::StepStarted { step, attempt, .. } if *attempt > 1 => format!("{step}: try {attempt}"),
         Event::StepStarted { .. }
         | Event::Bytes { .. }

@@ -1,11 +1,11 @@
 //! `flowhost run`.
 
 use super::operator::Operator;
-use super::{WRONG, exit, output, runtime};
+use super::{SKIPPED, WRONG, exit, output, runtime};
 use anyhow::Context as _;
 use flowhost::contract::LogLevel;
 use flowhost::event::Events;
-use flowhost::flow::{self, LoadOptions, RunOptions};
+use flowhost::flow::{self, LoadOptions, RunOptions, RunReport, Status};
 use std::collections::BTreeMap;
 use std::env;
 use std::path::PathBuf;
@@ -80,7 +80,6 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let cancel = CancellationToken::new();
     tokio::spawn(interrupts(cancel.clone()));
     let options = RunOptions {
-        state: args.state.map_or_else(state_folder, Ok)?,
         spool_quota: args.spool_quota,
         events: if args.json {
             output::json()
@@ -90,13 +89,22 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         log_threshold: args.trace.log_threshold(),
         cancel,
         policy,
+        ..RunOptions::new(args.state.map_or_else(state_folder, Ok)?)
     };
     let report = flow::run(&flow, &options).await?;
-    Ok(exit(report.is_ok()))
+    Ok(ended(&report))
+}
+
+/// The exit code of a run.
+pub(super) fn ended(report: &RunReport) -> ExitCode {
+    match report.status {
+        Status::Skipped => ExitCode::from(SKIPPED),
+        Status::Ok | Status::Failed | Status::Interrupted => exit(report.is_ok()),
+    }
 }
 
 /// The first interrupt ends the run in good order, the second at once.
-async fn interrupts(cancel: CancellationToken) {
+pub(super) async fn interrupts(cancel: CancellationToken) {
     let Ok(mut signals) = Signals::listen() else {
         return; // The system's own way with interrupts stays: the process ends.
     };
@@ -150,7 +158,7 @@ impl Signals {
 }
 
 /// Where runs keep their state: `FLOWHOST_STATE`, else the user's state folder (XDG base directories).
-fn state_folder() -> anyhow::Result<PathBuf> {
+pub(super) fn state_folder() -> anyhow::Result<PathBuf> {
     let folder = |name: &str| {
         env::var_os(name)
             .map(PathBuf::from)

@@ -24,9 +24,50 @@ pub struct FlowFile {
     /// Connectors with their settings.
     #[serde(default)]
     pub instances: BTreeMap<String, InstanceFile>,
+    /// What happens when the flow is to run while a run of it goes on; `skip` when not given.
+    #[serde(default)]
+    pub overlap: Overlap,
     /// What is done, in this order.
     #[schemars(length(min = 1))]
     pub steps: Vec<StepFile>,
+}
+
+/// What happens when a flow is to run while a run of it goes on, in this process or another.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Overlap {
+    /// It does not run.
+    #[default]
+    Skip,
+    /// It runs when the other has ended.
+    Queue,
+    /// It runs beside the other.
+    Allow,
+}
+
+/// What makes a document one that the flow has had before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum DedupeBy {
+    /// Its id and version: for a file its path, size and time. A changed file is a new one.
+    ById,
+    /// Its name, wherever it is and whatever is in it.
+    ByName,
+    /// Its bytes, whatever it is called.
+    ByContent,
+    /// Nothing: what is found is taken, in every run.
+    None,
+}
+
+/// How documents get from a step to the next.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Delivery {
+    /// They are stored first.
+    #[default]
+    Spooled,
+    /// They go through as they come; one is accepted when the next step has delivered it.
+    Streaming,
 }
 
 /// A connector with its settings.
@@ -113,6 +154,13 @@ pub struct StepFile {
     pub http: Option<HttpFile>,
     /// Reads or writes a local folder.
     pub folder: Option<FolderFile>,
+    /// What makes a document one that the flow has had before and does not take again.
+    pub dedupe: Option<DedupeBy>,
+    /// How long a document is remembered after it was seen last; 90 days when not given.
+    #[schemars(extend("examples" = ["90d"]))]
+    pub dedupe_expiry: Option<String>,
+    /// Whether documents are stored between this step and the next, or go through as they come.
+    pub delivery: Option<Delivery>,
     /// How often what fails for a passing reason is tried; once when not given.
     pub retry: Option<RetryFile>,
     /// What a failure in this step means for the run.

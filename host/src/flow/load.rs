@@ -3,8 +3,9 @@
 mod actions;
 mod instances;
 
+use super::dedupe::{self, Dedupe};
 use super::document::Document;
-use super::file::{FlowFile, StepFile, schema};
+use super::file::{DedupeBy, FlowFile, StepFile, schema};
 use super::problem::{self, Problem, Problems};
 use super::retry::{RetryPolicy, duration};
 use super::schema::Finding;
@@ -86,6 +87,8 @@ pub async fn load_text(
         .collect();
     Ok(Flow {
         name: flow.name,
+        file: std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()),
+        overlap: flow.overlap,
         variables: flow.variables,
         instances,
         steps,
@@ -182,11 +185,14 @@ impl Loader {
             }
             let retry = self.retry(&base, file);
             let timeout = self.duration(&format!("{base}/timeout"), file.timeout.as_deref());
+            let dedupe = self.dedupe(&base, file);
             if let Some(action) = self.action(&base, file, instances) {
                 let timeout = timeout.unwrap_or(STEP_TIMEOUT);
                 steps.push(Step {
                     id,
                     action,
+                    dedupe,
+                    delivery: file.delivery.unwrap_or_default(),
                     retry,
                     on_error: file.on_error,
                     timeout,
@@ -194,6 +200,14 @@ impl Loader {
             }
         }
         steps
+    }
+
+    fn dedupe(&mut self, base: &str, file: &StepFile) -> Dedupe {
+        let expiry = self.duration(&format!("{base}/dedupe_expiry"), file.dedupe_expiry.as_deref());
+        Dedupe {
+            by: file.dedupe.unwrap_or(DedupeBy::None),
+            expiry: expiry.unwrap_or(dedupe::EXPIRY),
+        }
     }
 
     fn retry(&mut self, base: &str, file: &StepFile) -> RetryPolicy {

@@ -4,9 +4,10 @@
 //!   words for what it should not have said, each with its line.
 //! - [`mod@load`]: from the file to a [`Flow`] that is ready to run: everything that can be known before
 //!   anything connects is checked here.
-//! - [`runner`]: runs the steps of a flow, one after the other, over a set of payloads. [`step`] has one
-//!   file for each kind of step; [`retry`] the arithmetic of trying again.
+//! - [`runner`]: runs the steps of a flow, one after the other, over the payloads in the ledger. [`step`] has one file
+//!   for each kind of step; [`mod@retry`] the arithmetic of trying again, [`dedupe`] what was had before.
 
+pub mod dedupe;
 pub mod document;
 pub mod file;
 pub mod load;
@@ -21,24 +22,30 @@ pub mod template;
 
 use crate::component::Connector;
 use crate::tls::Identities;
-use file::OnError;
+use dedupe::Dedupe;
+use file::{Delivery, OnError, Overlap};
 use retry::RetryPolicy;
 use secrecy::SecretString;
 use secret::Redactor;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use step::Action;
 
 pub use load::{LoadOptions, load};
 pub use problem::{Problem, Problems};
-pub use runner::{RunOptions, RunReport, run};
+pub use runner::{RunOptions, RunReport, Status, retry, run};
 
 /// A checked flow, ready to run.
 #[derive(Debug)]
 pub struct Flow {
     /// Its name in reports.
     pub name: String,
+    /// Its file.
+    pub file: PathBuf,
+    /// What happens when it is to run while a run of it goes on.
+    pub overlap: Overlap,
     /// What templates see as `vars`.
     pub variables: BTreeMap<String, String>,
     /// Connectors with their settings.
@@ -75,6 +82,10 @@ pub struct Step {
     pub id: String,
     /// What it does.
     pub action: Action,
+    /// What it does not take again.
+    pub dedupe: Dedupe,
+    /// Whether its documents are stored before the next step gets them.
+    pub delivery: Delivery,
     /// How often it tries.
     pub retry: RetryPolicy,
     /// What a failure means for the run.

@@ -42,6 +42,8 @@ fn redact(event: &Event, redactor: &Redactor) -> Option<Event> {
             }
         }
         Event::RunStarted { .. }
+        | Event::RunResumed { .. }
+        | Event::RunSkipped { .. }
         | Event::StepStarted { .. }
         | Event::StepFinished { .. }
         | Event::RunFinished { .. } => {}

@@ -2,7 +2,7 @@
 
 use super::file::RetryFile;
 use crate::contract::Retry;
-use jiff::SignedDuration;
+use jiff::{Span, SpanRelativeTo};
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::time::Duration;
 
@@ -15,17 +15,18 @@ const MAX_BACKOFF: Duration = Duration::from_mins(1);
 
 /// A text that is no duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a duration: write a number with a unit, for example `30s`, `5m` or `1h 30m`")]
+#[error("`{0}` is not a duration: write a number with a unit, for example `30s`, `5m`, `1h 30m` or `7d`")]
 pub struct DurationError(String);
 
-/// Reads a duration such as `30s`, `5m` or `1h 30m`. It is never zero or negative.
+/// Reads a duration such as `30s`, `5m`, `1h 30m` or `7d`, whose days have 24 hours. It is never zero or negative.
 ///
 /// # Errors
 /// When it is not one.
 pub fn duration(text: &str) -> Result<Duration, DurationError> {
     let parsed = text
-        .parse::<SignedDuration>()
+        .parse::<Span>()
         .ok()
+        .and_then(|parsed| parsed.to_duration(SpanRelativeTo::days_are_24_hours()).ok())
         .and_then(|parsed| Duration::try_from(parsed).ok());
     parsed
         .filter(|parsed| !parsed.is_zero())
@@ -110,6 +111,7 @@ mod tests {
         assert_eq!(duration("30s"), Ok(Duration::from_secs(30)));
         assert_eq!(duration("5m"), Ok(Duration::from_mins(5)));
         assert_eq!(duration("1h 30m"), Ok(Duration::from_mins(90)));
+        assert_eq!(duration("7d"), Ok(Duration::from_hours(7 * 24)));
         assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
         for wrong in ["", "30", "0s", "-5s", "soon", "5 parsecs"] {
             let error = duration(wrong).expect_err(wrong).to_string();

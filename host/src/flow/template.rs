@@ -2,7 +2,7 @@
 
 use super::problem;
 use crate::payload::Payload;
-use crate::state::spool::Body;
+use crate::state::body::Body;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use minijinja::value::Object;

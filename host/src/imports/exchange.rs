@@ -1,100 +1,29 @@
 //! `flow:connector/exchange`: payloads between the flow and a connector.
 
 mod body;
+pub mod counterpart;
+mod memory;
 
 use super::State;
 use crate::bindings::flow::connector::exchange::{Earlier, Host, HostReader, HostWriter, Offer, Outcome};
-use crate::contract::{Effect, Error, ErrorKind, Metadata};
+use crate::contract::{Effect, Error, ErrorKind, Metadata, Retry};
 use crate::event::Event;
 use crate::meter::Meter;
-use crate::payload::Payload;
 use crate::policy::LimitReached;
-use crate::state::spool::Spool;
 use body::{Begun, SourceStream};
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::Arc;
+use counterpart::{Counterpart, Reception};
+use std::collections::HashMap;
+use std::io;
 use wasmtime::component::Resource;
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream};
 
-/// A payload to hand to a connector, with the endpoint's options for it.
-#[derive(Debug, Clone)]
-pub struct Incoming {
-    /// The payload.
-    pub payload: Payload,
-    /// The endpoint's options with the templates filled in, JSON text.
-    pub options: String,
-    /// An earlier try of which nobody knows how far it came.
-    pub earlier: Option<Earlier>,
-}
-
-/// What one call of an endpoint takes and gives. It is kept over the tries of the same call, so that what was
-/// accepted in one try is skipped in the next.
-#[derive(Debug)]
-pub struct Exchange {
-    /// Payloads to hand in. What is left after the call was not touched.
-    pub inbox: VecDeque<Incoming>,
-    /// Where bodies are stored.
-    pub spool: Arc<Spool>,
-    /// Payloads that the connector made and the flow accepted.
-    pub accepted: Vec<Payload>,
-    /// Payloads that were handed in, and what became of each.
-    pub settled: Vec<(Incoming, Outcome)>,
-    /// Payloads that were handed in and let fall without a word of what became of them. After a call that failed they
-    /// may be handed in again; after one that ended well, [`unsettled`] is what happened to them.
-    pub unsettled: Vec<Incoming>,
-    /// Payloads that were begun, and neither finished nor given up when the call ended. After a call that ended well,
-    /// [`unsettled`] is what happened to them.
-    pub unfinished: Vec<Metadata>,
-    /// Payloads that were begun and given up, and not accepted later.
-    pub aborted: Vec<(Metadata, Error)>,
-    /// Offers answered with `skip`.
-    pub skipped: u64,
-    /// Problems with payloads that were accepted: the payload's id and what is wrong. The same one is here once,
-    /// however many tries told it.
-    pub reported: Vec<(String, Error)>,
-    seen: HashSet<(String, Option<String>)>,
-    told: HashSet<(String, &'static str, String)>,
-}
-
-impl Exchange {
-    /// An exchange that hands in these payloads.
-    pub fn new(spool: Arc<Spool>, inbox: impl IntoIterator<Item = Incoming>) -> Self {
-        Self {
-            inbox: inbox.into_iter().collect(),
-            spool,
-            accepted: Vec::new(),
-            settled: Vec::new(),
-            unsettled: Vec::new(),
-            unfinished: Vec::new(),
-            aborted: Vec::new(),
-            skipped: 0,
-            reported: Vec::new(),
-            seen: HashSet::new(),
-            told: HashSet::new(),
-        }
-    }
-
-    /// Whether the flow has accepted this payload, in this version.
-    fn has(&self, metadata: &Metadata) -> bool {
-        let key = (metadata.id.clone(), metadata.version.clone());
-        self.seen.contains(&key)
-    }
-
-    /// Notes a problem; false when it was noted before.
-    fn note(&mut self, id: &str, problem: &Error) -> bool {
-        let key = (id.to_owned(), problem.kind.name(), problem.message.clone());
-        let new = self.told.insert(key);
-        if new {
-            self.reported.push((id.to_owned(), problem.clone()));
-        }
-        new
-    }
-}
+pub use counterpart::Incoming;
+pub use memory::Exchange;
 
 /// The exchange of the call that runs now, if one does: `describe`, `plan` and `check` have none.
 #[derive(Default)]
 pub(crate) struct Desk {
-    pub(crate) exchange: Option<Exchange>,
+    pub(crate) exchange: Option<Box<dyn Counterpart>>,
     /// Readers handed out and not settled, by their handle.
     open: HashMap<u32, Incoming>,
     /// Writers handed out and not finished, by their handle.
@@ -104,16 +33,14 @@ pub(crate) struct Desk {
 impl Desk {
     /// Ends a call. Readers that the guest still holds were not settled, and writers not finished; from now on these take
     /// nothing.
-    pub(crate) fn close(&mut self) -> Option<Exchange> {
+    pub(crate) fn close(&mut self) -> Option<Box<dyn Counterpart>> {
         let mut exchange = self.exchange.take()?;
         for (_, incoming) in self.open.drain() {
-            exchange.unsettled.push(incoming);
+            exchange.unsettled(incoming);
         }
         for (_, begun) in self.begun.drain() {
             begun.close();
-            if !exchange.has(&begun.metadata) {
-                exchange.unfinished.push(begun.metadata);
-            }
+            exchange.unfinished(begun.metadata);
         }
         Some(exchange)
     }
@@ -137,10 +64,20 @@ fn denied(reached: &LimitReached) -> Error {
 }
 
 /// The answer to the second of two writers of one payload.
-fn accepted_meanwhile(metadata: &Metadata) -> Error {
-    let label = metadata.name.as_deref().unwrap_or(&metadata.id);
+pub(crate) fn accepted_meanwhile(label: &str) -> Error {
     let message = format!("the payload {label:?} was accepted from another writer since it was begun");
     Error::new(ErrorKind::Conflict, message).tamed()
+}
+
+/// The answer to a second reader of a body that is not stored.
+fn read_once() -> Error {
+    Error {
+        retry: Retry::Backoff,
+        ..Error::new(
+            ErrorKind::Busy,
+            "the document is not stored (`delivery: streaming`), so it cannot be read a second time",
+        )
+    }
 }
 
 fn cancelled() -> Error {
@@ -169,31 +106,20 @@ impl State {
 
     /// Notes that a payload will not come, unless another writer has delivered it.
     fn give_up(&mut self, metadata: Metadata, reason: Error) {
-        if let Some(exchange) = &mut self.desk.exchange
-            && !exchange.has(&metadata)
-        {
-            exchange.aborted.retain(|(other, _)| other.id != metadata.id);
-            exchange.aborted.push((metadata, reason));
+        if let Some(exchange) = &mut self.desk.exchange {
+            exchange.give_up(metadata, reason);
         }
     }
 }
 
 /// The payload's name, where the id is one that this call knows.
-fn label<'a>(desk: &'a Desk, id: &'a str) -> &'a str {
-    let exchange = desk.exchange.iter();
-    // From the back: a problem is mostly one of the payload that was accepted last.
-    let accepted = exchange
-        .clone()
-        .flat_map(|exchange| exchange.accepted.iter().rev());
-    let settled = exchange
-        .flat_map(|exchange| exchange.settled.iter().rev())
-        .map(|(incoming, _)| &incoming.payload);
+fn label(desk: &Desk, id: &str) -> String {
     let open = desk.open.values().map(|incoming| &incoming.payload);
-    accepted
-        .chain(settled)
-        .chain(open)
-        .find(|payload| payload.metadata.id == id)
-        .map_or(id, Payload::label)
+    let mut open = open.filter(|payload| payload.metadata.id == id);
+    open.next()
+        .map(|payload| payload.label().to_owned())
+        .or_else(|| desk.exchange.as_ref()?.label(id))
+        .unwrap_or_else(|| id.to_owned())
 }
 
 fn metadata_bytes(metadata: &Metadata) -> usize {
@@ -208,7 +134,7 @@ fn metadata_bytes(metadata: &Metadata) -> usize {
 }
 
 impl Host for State {
-    fn begin(&mut self, metadata: Metadata) -> wasmtime::Result<Result<Offer, Error>> {
+    async fn begin(&mut self, metadata: Metadata) -> wasmtime::Result<Result<Offer, Error>> {
         self.may_call("exchange.begin")?;
         if self.context.cancel.is_cancelled() {
             return Ok(Err(cancelled()));
@@ -226,32 +152,36 @@ impl Host for State {
         let Some(exchange) = &mut self.desk.exchange else {
             return Ok(Ok(Offer::Stop));
         };
-        if exchange.has(&metadata) {
-            return Ok(Ok(Offer::Accepted));
-        }
+        let target = match exchange.offered(&metadata).await {
+            Ok(Reception::Accept(target)) => target,
+            Ok(Reception::Skip) => return Ok(Ok(Offer::Skip)),
+            Ok(Reception::Accepted) => return Ok(Ok(Offer::Accepted)),
+            Ok(Reception::Stop) => return Ok(Ok(Offer::Stop)),
+            Err(error) => return Ok(Err(error)),
+        };
         // With those that are on their way: each of them may still be accepted.
-        let made = exchange.accepted.len() + exchange.aborted.len() + self.desk.begun.len();
-        if made as u64 >= self.bounds.limits().payloads {
+        let made = exchange.made() + self.desk.begun.len() as u64;
+        if made >= self.bounds.limits().payloads {
             return Ok(Err(denied(&self.bounds.reached("payloads"))));
         }
-        let begun = Begun::new(metadata, exchange.spool.writer(), meter, self.bounds.clone());
+        let begun = Begun::new(metadata, target, meter, self.bounds.clone());
         let writer = self.table.push(Writer(()))?;
         self.desk.begun.insert(writer.rep(), begun);
         Ok(Ok(Offer::Accept(writer)))
     }
 
-    fn next(&mut self) -> wasmtime::Result<Result<Option<Resource<Reader>>, Error>> {
+    async fn next(&mut self) -> wasmtime::Result<Result<Option<Resource<Reader>>, Error>> {
         self.may_call("exchange.next")?;
         if self.context.cancel.is_cancelled() {
             return Ok(Err(cancelled()));
         }
-        let Some(incoming) = self
-            .desk
-            .exchange
-            .as_mut()
-            .and_then(|exchange| exchange.inbox.pop_front())
-        else {
+        let Some(exchange) = &mut self.desk.exchange else {
             return Ok(Ok(None));
+        };
+        let incoming = match exchange.next().await {
+            Ok(Some(incoming)) => incoming,
+            Ok(None) => return Ok(Ok(None)),
+            Err(error) => return Ok(Err(error)),
         };
         let reader = self.table.push(Reader(()))?;
         self.desk.open.insert(reader.rep(), incoming);
@@ -264,14 +194,14 @@ impl Host for State {
         let Some(exchange) = &mut self.desk.exchange else {
             return Ok(()); // `check` has no payloads to tell of.
         };
-        if exchange.reported.len() as u64 >= most {
+        if exchange.problems() >= most {
             return Err(self.bounds.reached("payloads").into());
         }
         let problem = problem.tamed();
-        if exchange.note(&id, &problem) {
+        if exchange.problem(&id, &problem) {
             self.context.events.send(&Event::PayloadProblem {
                 step: self.context.step.clone(),
-                payload: label(&self.desk, &id).to_owned(),
+                payload: label(&self.desk, &id),
                 kind: problem.kind.name().to_owned(),
                 message: problem.message,
                 code: problem.code,
@@ -301,43 +231,38 @@ impl HostWriter for State {
         Ok(self.table.push(stream)?)
     }
 
-    fn finish(&mut self, writer: Resource<Writer>) -> wasmtime::Result<Result<(), Error>> {
+    async fn finish(&mut self, writer: Resource<Writer>) -> wasmtime::Result<Result<(), Error>> {
         let begun = self.take(writer)?;
         if self.context.cancel.is_cancelled() {
             begun.close();
             self.give_up(begun.metadata, cancelled());
             return Ok(Err(cancelled()));
         }
-        let exchange = self.desk.exchange.as_ref();
-        if exchange.is_some_and(|exchange| exchange.has(&begun.metadata)) {
-            begun.close();
-            return Ok(Err(accepted_meanwhile(&begun.metadata)));
-        }
-        match begun.store() {
-            Ok(payload) => {
-                let Some(exchange) = &mut self.desk.exchange else {
-                    return Ok(Err(cancelled())); // There are no writers without one.
-                };
-                exchange
-                    .aborted
-                    .retain(|(other, _)| other.id != payload.metadata.id);
-                exchange
-                    .seen
-                    .insert((payload.metadata.id.clone(), payload.metadata.version.clone()));
-                self.context.events.send(&Event::PayloadDone {
-                    step: self.context.step.clone(),
-                    payload: payload.label().to_owned(),
-                    bytes: payload.metadata.size.unwrap_or(0),
-                    attributes: payload.metadata.attributes.clone(),
-                });
-                exchange.accepted.push(payload);
-                Ok(Ok(()))
-            }
+        let Some(exchange) = &mut self.desk.exchange else {
+            return Ok(Err(cancelled())); // There are no writers without one.
+        };
+        let accepted = match begun.whole() {
+            Ok((metadata, body)) => exchange
+                .accept(metadata.clone(), body)
+                .await
+                .map(|goes_on| goes_on.then_some(metadata)),
+            Err(error) => Err(error),
+        };
+        let metadata = match accepted {
+            Ok(Some(metadata)) => metadata,
+            Ok(None) => return Ok(Ok(())),
             Err(error) => {
                 self.give_up(begun.metadata, error.clone());
-                Ok(Err(error))
+                return Ok(Err(error));
             }
-        }
+        };
+        self.context.events.send(&Event::PayloadDone {
+            step: self.context.step.clone(),
+            payload: metadata.name.unwrap_or(metadata.id),
+            bytes: metadata.size.unwrap_or(0),
+            attributes: metadata.attributes,
+        });
+        Ok(Ok(()))
     }
 
     fn abort(&mut self, writer: Resource<Writer>, reason: Error) -> wasmtime::Result<()> {
@@ -389,6 +314,7 @@ impl HostReader for State {
                 reader,
                 meter: self.meter(&payload.metadata),
             },
+            Err(error) if error.kind() == io::ErrorKind::ResourceBusy => return Ok(Err(read_once())),
             Err(error) => {
                 let message = format!("the spooled body cannot be read: {error}");
                 return Ok(Err(Error::new(ErrorKind::Internal, message)));
@@ -402,14 +328,16 @@ impl HostReader for State {
         Ok(self.incoming(&reader)?.earlier.clone())
     }
 
-    fn note(&mut self, reader: Resource<Reader>, text: String) -> wasmtime::Result<Result<(), Error>> {
+    async fn note(&mut self, reader: Resource<Reader>, text: String) -> wasmtime::Result<Result<(), Error>> {
         if text.len() as u64 > self.bounds.limits().metadata.0 {
             return Ok(Err(denied(&self.bounds.reached("metadata"))));
         }
         let incoming = self.desk.open.get_mut(&reader.rep());
         let incoming = incoming.ok_or_else(|| wasmtime::Error::msg("the reader was settled before"))?;
-        incoming.earlier = Some(Earlier { note: Some(text) });
-        Ok(Ok(()))
+        match &mut self.desk.exchange {
+            Some(exchange) => Ok(exchange.note(incoming, text).await),
+            None => Ok(Err(cancelled())), // There are no readers without one.
+        }
     }
 
     fn settle(&mut self, reader: Resource<Reader>, outcome: Outcome) -> wasmtime::Result<()> {
@@ -433,7 +361,7 @@ impl HostReader for State {
             outcome => outcome,
         };
         if let Some(exchange) = &mut self.desk.exchange {
-            exchange.settled.push((incoming, outcome));
+            exchange.settled(incoming, outcome);
         }
         Ok(())
     }
@@ -444,7 +372,7 @@ impl HostReader for State {
             && let Some(incoming) = self.desk.open.remove(&handle)
             && let Some(exchange) = &mut self.desk.exchange
         {
-            exchange.unsettled.push(incoming);
+            exchange.unsettled(incoming);
         }
         Ok(())
     }

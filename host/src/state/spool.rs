@@ -1,19 +1,22 @@
-//! Bodies that are accepted and not yet done: small ones in memory, large ones in files.
+//! Bodies that are accepted and not yet done.
 //!
-//! A spool belongs to one run. Its folder, and with it every body, is removed with the spool; what a killed process
-//! has left is removed by the next one.
+//! A spool is the folder of one run. There are two kinds. One that is *kept* belongs to a run in the ledger: a small body
+//! goes into the payload's row, a large one into a file that is on the disk, whole and under its final name, before the
+//! ledger hears of it. A *temporary* one has no ledger: small bodies are in memory, and all goes with it; what a killed
+//! process has left of it is removed by the next one.
 
+use super::body::{Body, Place};
+use super::ledger::payloads::Stored;
 use anyhow::Context as _;
 use bytes::{Bytes, BytesMut};
-use std::fs::File;
-use std::io::{self, Read, Write};
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use tempfile::{NamedTempFile, TempDir, TempPath};
+use std::sync::atomic::{AtomicU64, Ordering};
+use uuid::Uuid;
 
-/// A body up to this length stays in memory while there is room: it saves a file for each of thousands of
-/// small payloads.
+/// A body up to this length is no file of its own: it saves one for each of thousands of small payloads.
 const SMALL_BODY: usize = 64 * 1024;
 
 /// All bodies in memory together, so that the memory of a run does not grow with the number of its payloads.
@@ -22,22 +25,63 @@ const MEMORY_BUDGET: u64 = 8 * 1024 * 1024;
 /// Held by the process that uses the spool's folder, and free again when that has ended in whatever way.
 const LOCK_FILE: &str = "spool.lock";
 
+/// What a body's file is called until it is whole.
+const PART: &str = "part";
+
+/// How many bytes may be stored at the same time. Shared by all spools that draw on it.
+#[derive(Debug, Default)]
+pub struct Quota {
+    /// None: as much as the disk holds.
+    most: Option<u64>,
+    used: AtomicU64,
+}
+
+impl Quota {
+    /// So many bytes, of which some are in use.
+    #[must_use]
+    pub fn new(most: Option<u64>, used: u64) -> Self {
+        Self {
+            most,
+            used: AtomicU64::new(used),
+        }
+    }
+
+    /// Whether there is room for so many bytes more.
+    #[must_use]
+    pub fn has_room(&self, bytes: u64) -> bool {
+        let used = self.used.load(Ordering::Relaxed);
+        self.most.is_none_or(|most| used.saturating_add(bytes) <= most)
+    }
+
+    /// Takes room, also where there is none: then it says how much there would be in all.
+    fn take(&self, bytes: u64) -> Result<(), u64> {
+        let used = self.used.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        self.most.filter(|most| used > *most).map_or(Ok(()), Err)
+    }
+
+    pub(super) fn free(&self, bytes: u64) {
+        self.used.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
 /// Where the bodies of one run are.
 #[derive(Debug)]
 pub struct Spool {
-    folder: TempDir,
+    folder: PathBuf,
+    kept: bool,
     _lock: File,
     in_memory: AtomicU64,
-    stored: AtomicU64,
-    /// Most bytes that may be stored at the same time; none: as much as the disk holds.
-    quota: Option<u64>,
+    quota: Arc<Quota>,
 }
 
 /// Why a body could not be stored.
 #[derive(Debug, thiserror::Error)]
 pub enum SpoolError {
     /// The quota of the spool is used up.
-    #[error("the spool in {folder} is full: its quota of {quota} bytes is used up")]
+    #[error(
+        "the spool in {folder} is full: its quota of {quota} bytes is used up by documents that are not done yet; \
+         `--spool-quota` gives it more, `flowhost runs` shows which they are"
+    )]
     Quota {
         /// The spool's folder.
         folder: PathBuf,
@@ -55,25 +99,41 @@ pub enum SpoolError {
 }
 
 impl Spool {
-    /// Makes a spool in a new folder below `parent`, which is made when it is not there.
+    /// Makes a temporary spool in a new folder below `parent`, which is made when it is not there.
     ///
     /// # Errors
     /// When the folder cannot be made.
     pub fn create(parent: &Path, quota: Option<u64>) -> anyhow::Result<Arc<Self>> {
-        std::fs::create_dir_all(parent)
-            .with_context(|| format!("cannot make the folder {}", parent.display()))?;
-        let folder = tempfile::Builder::new()
-            .prefix("run-")
-            .tempdir_in(parent)
+        let spool = Self::open(
+            parent,
+            &Uuid::now_v7().to_string(),
+            false,
+            Arc::new(Quota::new(quota, 0)),
+        )?;
+        remove_left(parent, |_| false);
+        Ok(spool)
+    }
+
+    /// Opens the spool that is kept for a run; it may have been begun by a process that has ended.
+    ///
+    /// # Errors
+    /// When the folder cannot be made, or another process has it.
+    pub fn of_run(parent: &Path, run: &str, quota: Arc<Quota>) -> anyhow::Result<Arc<Self>> {
+        Self::open(parent, run, true, quota)
+    }
+
+    fn open(parent: &Path, name: &str, kept: bool, quota: Arc<Quota>) -> anyhow::Result<Arc<Self>> {
+        fs::create_dir_all(parent).with_context(|| format!("cannot make the folder {}", parent.display()))?;
+        let folder = parent.join(name);
+        private_folder(&folder)
+            .and_then(|()| sync_folder(parent))
             .with_context(|| format!("cannot make a spool in {}", parent.display()))?;
-        let lock = lock(folder.path())
-            .with_context(|| format!("cannot lock the spool in {}", folder.path().display()))?;
-        remove_left(parent);
+        let lock = lock(&folder).with_context(|| format!("cannot lock the spool in {}", folder.display()))?;
         Ok(Arc::new(Self {
             folder,
+            kept,
             _lock: lock,
             in_memory: AtomicU64::new(0),
-            stored: AtomicU64::new(0),
             quota,
         }))
     }
@@ -85,11 +145,12 @@ impl Spool {
             spool: Arc::clone(self),
             small: BytesMut::new(),
             file: None,
+            hash: self.kept.then(blake3::Hasher::new),
             length: 0,
         }
     }
 
-    /// Stores a body that is at hand.
+    /// Stores a body that is at hand, in a temporary spool.
     ///
     /// # Errors
     /// As for [`BodyWriter::write`].
@@ -99,43 +160,128 @@ impl Spool {
         writer.finish()
     }
 
-    fn path(&self) -> PathBuf {
-        self.folder.path().to_path_buf()
+    /// Its folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What its bodies draw on.
+    #[must_use]
+    pub fn quota(&self) -> &Quota {
+        &self.quota
+    }
+
+    /// Removes the files that nobody needs any more: what a killed process was writing, and bodies of payloads that are
+    /// through. When none is needed, the folder goes.
+    pub fn tidy(&self, needed: &[String]) {
+        if needed.is_empty() {
+            remove(&self.folder);
+            return;
+        }
+        for file in entries(&self.folder) {
+            let name = file
+                .file_name()
+                .and_then(|name| name.to_str())
+                .unwrap_or_default();
+            if name != LOCK_FILE && !needed.iter().any(|needed| needed == name) {
+                let _ = fs::remove_file(&file); // It costs room and nothing else.
+            }
+        }
+    }
+
+    /// A payload is through, and its body not needed any more.
+    pub fn release(&self, size: u64, file: Option<&str>) {
+        self.quota.free(size);
+        if let Some(file) = file {
+            let _ = fs::remove_file(self.folder.join(file)); // What stays is removed with the folder.
+        }
+    }
+
+    pub(super) fn forget_in_memory(&self, bytes: u64) {
+        self.in_memory.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     fn disk(&self, source: io::Error) -> SpoolError {
         SpoolError::Disk {
-            folder: self.path(),
+            folder: self.folder.clone(),
             source,
         }
     }
 }
 
+impl Drop for Spool {
+    fn drop(&mut self) {
+        if !self.kept {
+            remove(&self.folder);
+        }
+    }
+}
+
+/// Documents are nobody else's business.
+fn private_folder(folder: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
 /// The lock file has its name only when it is locked: another process must not take it for one that was left.
 fn lock(folder: &Path) -> io::Result<File> {
+    let path = folder.join(LOCK_FILE);
+    if let Ok(file) = File::open(&path) {
+        file.try_lock()?;
+        return Ok(file);
+    }
     let made = folder.join("new.lock");
-    let file = File::create_new(&made)?;
-    file.lock()?;
-    std::fs::rename(made, folder.join(LOCK_FILE))?;
+    let file = File::create(&made)?;
+    file.try_lock()?;
+    fs::rename(made, path)?;
     Ok(file)
 }
 
-/// Removes the spools of processes that were killed. One that cannot be removed costs room and nothing else.
-fn remove_left(parent: &Path) {
-    let entries = std::fs::read_dir(parent).into_iter().flatten().flatten();
-    for folder in entries.map(|entry| entry.path()) {
+/// Removes the spools below a folder that no process has and no ledger needs. One that cannot be removed costs room and
+/// nothing else.
+pub(super) fn remove_left(parent: &Path, is_needed: impl Fn(&str) -> bool) {
+    for folder in entries(parent) {
         // Without a lock file it is no spool, or one that is being made at this moment.
         let Ok(lock) = File::open(folder.join(LOCK_FILE)) else {
             continue;
         };
-        if lock.try_lock().is_ok()
-            && let Err(error) = std::fs::remove_dir_all(&folder)
-        {
-            tracing::warn!(
-                "what an earlier run has left in {} cannot be removed: {error}",
-                folder.display()
-            );
+        let name = folder.file_name().and_then(|name| name.to_str());
+        if lock.try_lock().is_ok() && name.is_some_and(|name| !is_needed(name)) {
+            remove(&folder);
         }
+    }
+}
+
+fn entries(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path())
+}
+
+fn remove(folder: &Path) {
+    if let Err(error) = fs::remove_dir_all(folder)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        tracing::warn!("the spool in {} cannot be removed: {error}", folder.display());
+    }
+}
+
+/// A file under a name of its own. Dropping it removes it.
+#[derive(Debug)]
+pub(super) struct Owned(PathBuf);
+
+impl Owned {
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0); // It may have been renamed.
     }
 }
 
@@ -144,7 +290,9 @@ fn remove_left(parent: &Path) {
 pub struct BodyWriter {
     spool: Arc<Spool>,
     small: BytesMut,
-    file: Option<NamedTempFile>,
+    file: Option<(Owned, File)>,
+    /// Of what is kept.
+    hash: Option<blake3::Hasher>,
     length: u64,
 }
 
@@ -155,13 +303,13 @@ impl BodyWriter {
     /// When the quota is used up or the disk is full or broken.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), SpoolError> {
         let added = bytes.len() as u64;
-        let stored = self.spool.stored.fetch_add(added, Ordering::Relaxed) + added;
         self.length += added;
-        if let Some(quota) = self.spool.quota.filter(|quota| stored > *quota) {
-            return Err(SpoolError::Quota {
-                folder: self.spool.path(),
-                quota,
-            });
+        if let Err(quota) = self.spool.quota.take(added) {
+            let folder = self.spool.folder.clone();
+            return Err(SpoolError::Quota { folder, quota });
+        }
+        if let Some(hash) = &mut self.hash {
+            hash.update(bytes);
         }
         if self.file.is_none() && self.small.len() + bytes.len() <= SMALL_BODY {
             self.small.extend_from_slice(bytes);
@@ -173,11 +321,18 @@ impl BodyWriter {
 
     fn append_to_file(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.file.is_none() {
-            let mut file = NamedTempFile::new_in(self.spool.folder.path())?;
+            let path = self
+                .spool
+                .folder
+                .join(format!("{}.{PART}", Uuid::now_v7().simple()));
+            let mut file = File::create_new(&path)?;
+            let owned = Owned(path);
             file.write_all(&std::mem::take(&mut self.small))?;
-            self.file = Some(file);
+            self.file = Some((owned, file));
         }
-        let Some(file) = &mut self.file else { return Ok(()) };
+        let Some((_, file)) = &mut self.file else {
+            return Ok(());
+        };
         file.write_all(bytes)
     }
 
@@ -193,7 +348,13 @@ impl BodyWriter {
         self.length == 0
     }
 
-    /// Keeps the bytes as a body.
+    /// The spool that it writes to.
+    #[must_use]
+    pub fn spool(&self) -> &Arc<Spool> {
+        &self.spool
+    }
+
+    /// Keeps the bytes as a body of a temporary spool.
     ///
     /// # Errors
     /// When the disk is full or broken.
@@ -204,13 +365,13 @@ impl BodyWriter {
                 let bytes = std::mem::take(&mut self.small).freeze();
                 return Ok(self.into_body(Place::Memory(bytes)));
             }
-            self.spool.in_memory.fetch_sub(small, Ordering::Relaxed);
+            self.spool.forget_in_memory(small);
             self.append_to_file(&[])
                 .map_err(|source| self.spool.disk(source))?;
         }
         // The file is closed here: thousands of bodies must not hold thousands of descriptors.
         let place = match self.file.take() {
-            Some(file) => Place::File(file.into_temp_path()),
+            Some((file, _)) => Place::Temporary(file),
             None => Place::Memory(Bytes::new()),
         };
         Ok(self.into_body(place))
@@ -219,132 +380,79 @@ impl BodyWriter {
     fn into_body(mut self, place: Place) -> Body {
         // From here on the body answers for the length, not the writer.
         let length = std::mem::take(&mut self.length);
-        Body(Arc::new(Stored {
+        Body::temporary(Arc::clone(&self.spool), place, length)
+    }
+
+    /// Keeps the bytes for the ledger. A large body is on the disk when this returns, under a name that tells its hash; it
+    /// takes as long as the disk does.
+    ///
+    /// # Errors
+    /// When the disk is full or broken.
+    pub fn seal(mut self) -> Result<Sealed, SpoolError> {
+        let hash = self.hash.take().unwrap_or_default().finalize();
+        let file = match self.file.take() {
+            Some((part, file)) => {
+                let name = format!("{}.{}", hash.to_hex(), Uuid::now_v7().simple());
+                let renamed = file
+                    .sync_all()
+                    .and_then(|()| fs::rename(part.path(), self.spool.folder.join(&name)))
+                    .and_then(|()| sync_folder(&self.spool.folder));
+                renamed.map_err(|source| self.spool.disk(source))?;
+                Some(name)
+            }
+            None => None,
+        };
+        let stored = Stored {
+            size: std::mem::take(&mut self.length),
+            hash: *hash.as_bytes(),
+            bytes: file.is_none().then(|| std::mem::take(&mut self.small).to_vec()),
+            file,
+        };
+        Ok(Sealed {
             spool: Arc::clone(&self.spool),
-            place,
-            length,
-            handed_over: AtomicBool::new(false),
-        }))
+            stored: Some(stored),
+        })
     }
 }
 
 impl Drop for BodyWriter {
     fn drop(&mut self) {
-        self.spool.stored.fetch_sub(self.length, Ordering::Relaxed);
+        self.spool.quota.free(self.length);
     }
 }
 
-/// A stored body. Clones share the bytes; the last one frees them.
-#[derive(Debug, Clone)]
-pub struct Body(Arc<Stored>);
+/// What a rename or a new name in a folder needs to be on the disk. Elsewhere than on Unix folders cannot be opened.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(())
+}
 
+/// A body that is on its way into the ledger. Unless it gets there, its bytes are forgotten.
 #[derive(Debug)]
-struct Stored {
+pub struct Sealed {
     spool: Arc<Spool>,
-    place: Place,
-    length: u64,
-    /// Its file has a second name, outside the spool.
-    handed_over: AtomicBool,
+    stored: Option<Stored>,
 }
 
-#[derive(Debug)]
-enum Place {
-    Memory(Bytes),
-    File(TempPath),
+impl Sealed {
+    /// What the ledger is to record.
+    #[must_use]
+    pub fn stored(&self) -> Option<&Stored> {
+        self.stored.as_ref()
+    }
+
+    /// The ledger has it.
+    pub fn keep(mut self) {
+        self.stored = None;
+    }
 }
 
-impl Drop for Stored {
+impl Drop for Sealed {
     fn drop(&mut self) {
-        self.spool.stored.fetch_sub(self.length, Ordering::Relaxed);
-        if let Place::Memory(bytes) = &self.place {
-            self.spool
-                .in_memory
-                .fetch_sub(bytes.len() as u64, Ordering::Relaxed);
-        }
-    }
-}
-
-impl Body {
-    /// Length in bytes.
-    #[must_use]
-    pub fn len(&self) -> u64 {
-        self.0.length
-    }
-
-    /// Whether there is not one byte.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.length == 0
-    }
-
-    /// The file that holds the bytes, for a large body. It must not be changed.
-    #[must_use]
-    pub fn path(&self) -> Option<&Path> {
-        match &self.0.place {
-            Place::Memory(_) => None,
-            Place::File(path) => Some(path),
-        }
-    }
-
-    /// Gives the file of a large body a second name, and tells whether it could. Once: two owners of one file would
-    /// find each other's changes in it. Nobody must read the body after that.
-    #[must_use]
-    pub fn hand_over(&self, name: &Path) -> bool {
-        let Place::File(file) = &self.0.place else {
-            return false;
-        };
-        // Fails where the name is on another file system, or that has no links.
-        !self.0.handed_over.swap(true, Ordering::Relaxed) && std::fs::hard_link(file, name).is_ok()
-    }
-
-    /// Reads from the first byte. Each reader is independent.
-    ///
-    /// # Errors
-    /// When the file cannot be opened.
-    pub fn open(&self) -> io::Result<BodyReader> {
-        Ok(match &self.0.place {
-            Place::Memory(bytes) => BodyReader::Memory(bytes.clone()),
-            Place::File(path) => BodyReader::File(File::open(path)?),
-        })
-    }
-}
-
-/// Reads a stored body.
-#[derive(Debug)]
-pub enum BodyReader {
-    /// What is left of a small body.
-    Memory(Bytes),
-    /// A large body at its current position.
-    File(File),
-}
-
-impl BodyReader {
-    /// The next bytes, at most `limit`; empty at the end.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub fn next_chunk(&mut self, limit: usize) -> io::Result<Bytes> {
-        match self {
-            Self::Memory(bytes) => Ok(bytes.split_to(limit.min(bytes.len()))),
-            Self::File(file) => {
-                let mut chunk = BytesMut::zeroed(limit);
-                let read = file.read(&mut chunk)?;
-                chunk.truncate(read);
-                Ok(chunk.freeze())
-            }
-        }
-    }
-}
-
-impl Read for BodyReader {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Memory(bytes) => {
-                let taken = bytes.split_to(buffer.len().min(bytes.len()));
-                buffer[..taken.len()].copy_from_slice(&taken);
-                Ok(taken.len())
-            }
-            Self::File(file) => file.read(buffer),
+        if let Some(stored) = self.stored.take() {
+            self.spool.release(stored.size, stored.file.as_deref());
         }
     }
 }
@@ -352,6 +460,8 @@ impl Read for BodyReader {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Read as _;
+    use tempfile::TempDir;
 
     fn spool(quota: Option<u64>) -> (TempDir, Arc<Spool>) {
         let parent = tempfile::tempdir().expect("a temporary folder");
@@ -438,7 +548,7 @@ mod tests {
         std::fs::write(left.join("body"), b"bytes").expect("a body");
         let _another = Spool::create(parent.path(), None).expect("a spool");
         assert!(!left.exists());
-        assert!(living.path().exists());
+        assert!(living.folder().exists());
     }
 
     #[test]
@@ -448,7 +558,60 @@ mod tests {
         writer.write(&vec![0; SMALL_BODY + 1]).expect("there is room");
         drop(writer);
         // The lock file alone.
-        assert_eq!(std::fs::read_dir(spool.path()).expect("readable").count(), 1);
-        assert_eq!(spool.stored.load(Ordering::Relaxed), 0);
+        assert_eq!(std::fs::read_dir(spool.folder()).expect("readable").count(), 1);
+        assert_eq!(spool.quota.used.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn what_is_sealed_is_kept_once_the_ledger_has_it_and_forgotten_otherwise() {
+        let parent = tempfile::tempdir().expect("a temporary folder");
+        let quota = Arc::new(Quota::new(None, 0));
+        let spool = Spool::of_run(parent.path(), "run-1", Arc::clone(&quota)).expect("a spool");
+        let seal = |length: usize| {
+            let mut writer = spool.writer();
+            writer.write(&vec![7; length]).expect("there is room");
+            writer.seal().expect("sealed")
+        };
+        let small = seal(10);
+        assert_eq!(
+            small.stored().and_then(|stored| stored.bytes.clone()),
+            Some(vec![7; 10])
+        );
+        small.keep();
+        let large = seal(SMALL_BODY + 1);
+        let stored = large.stored().expect("not kept yet").clone();
+        let name = stored.file.expect("a file");
+        assert!(
+            name.starts_with(&*blake3::hash(&vec![7; SMALL_BODY + 1]).to_hex()),
+            "{name}"
+        );
+        large.keep();
+        drop(seal(SMALL_BODY + 2));
+        let used = 10 + SMALL_BODY as u64 + 1;
+        assert_eq!(quota.used.load(Ordering::Relaxed), used);
+        drop(spool);
+        let spool = Spool::of_run(parent.path(), "run-1", quota).expect("the same spool");
+        fs::write(spool.folder().join("x.part"), "cut").expect("written");
+        spool.tidy(&[name.clone()]);
+        let left: Vec<PathBuf> = entries(spool.folder()).collect();
+        assert_eq!(left.len(), 2, "the lock and the body: {left:?}");
+        spool.release(SMALL_BODY as u64 + 1, Some(&name));
+        spool.tidy(&[]);
+        assert!(!spool.folder().exists());
+        assert_eq!(spool.quota.used.load(Ordering::Relaxed), 10);
+    }
+
+    #[test]
+    fn the_spool_of_a_run_is_one_processs() {
+        let parent = tempfile::tempdir().expect("a temporary folder");
+        let first = Spool::of_run(parent.path(), "run-1", Arc::default()).expect("a spool");
+        assert!(Spool::of_run(parent.path(), "run-1", Arc::default()).is_err());
+        remove_left(parent.path(), |_| false);
+        assert!(first.folder().exists());
+        drop(first);
+        remove_left(parent.path(), |name| name == "run-1");
+        assert!(parent.path().join("run-1").exists());
+        remove_left(parent.path(), |_| false);
+        assert!(!parent.path().join("run-1").exists());
     }
 }

@@ -3,19 +3,20 @@
 mod answer;
 mod body;
 
-use super::{Session, Tried, Work, template_error};
+use super::{Item, Session, Work, template_error};
 use crate::contract::{Effect, Error, ErrorKind, Retry};
 use crate::event::Event;
+use crate::failure::Failure;
 use crate::flow::secret::Part;
 use crate::flow::template::{Scope, TemplateError, is_template};
 use crate::meter::Meter;
 use crate::payload::Payload;
-use crate::state::spool::Body;
+use crate::state::body::Body;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::{Client, Method, Url, redirect};
 use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
-use std::collections::VecDeque;
 use std::error::Error as _;
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -104,32 +105,38 @@ impl HttpStep {
         self.headers.iter().map(header).chain([url]).collect()
     }
 
-    pub(super) async fn attempt(&self, work: &Work<'_>, session: &mut Session, inbox: Vec<Payload>) -> Tried {
-        let mut tried = Tried::default();
-        let client = match client(session) {
-            Ok(client) => client,
-            Err(error) => {
-                tried.failure = Some(crate::failure::Failure::Host(error.into()));
-                tried.untouched = inbox;
-                return tried;
-            }
-        };
-        let mut inbox = VecDeque::from(inbox);
-        while let Some(payload) = inbox.pop_front() {
-            let answer = work.within(self.send(work, &client, &payload)).await;
-            if let Some((mut payload, status)) = tried.sort(payload, answer, &mut inbox) {
-                let attributes = &mut payload.metadata.attributes;
-                attributes.retain(|(name, _)| name != "http_status");
-                attributes.push(("http_status".to_owned(), status.to_string()));
-                tried.bytes += payload.body.as_ref().map_or(0, Body::len);
-                tried.passed.push(payload);
+    pub(super) async fn attempt(&self, work: &Work<'_>, session: &mut Session) -> Result<(), Failure> {
+        let client = client(session).map_err(|error| Failure::Host(error.into()))?;
+        while let Some(item) = work.next()? {
+            let key = key(work, &item);
+            match work.within(self.send(work, &client, &item.payload, &key)).await {
+                Ok(Ok((place, status))) => {
+                    let mut metadata = item.payload.metadata.clone();
+                    let attributes = &mut metadata.attributes;
+                    attributes.retain(|(name, _)| name != "http_status");
+                    attributes.push(("http_status".to_owned(), status.to_string()));
+                    let facts = json!({"request": place, "status": status, "idempotency_key": key});
+                    let bytes = item.payload.body.as_ref().map_or(0, Body::len);
+                    work.book.pass(&item, metadata, &facts, bytes);
+                }
+                Ok(Err(error)) => work.book.fail(&item, error),
+                Err(failure) => {
+                    work.book.lose(&item);
+                    return Err(failure);
+                }
             }
         }
-        tried
+        Ok(())
     }
 
-    /// Sends one payload and gives the status of a good answer.
-    async fn send(&self, work: &Work<'_>, client: &Client, payload: &Payload) -> Result<u16, Error> {
+    /// Sends one payload, and gives what was asked and the status of a good answer.
+    async fn send(
+        &self,
+        work: &Work<'_>,
+        client: &Client,
+        payload: &Payload,
+        key: &str,
+    ) -> Result<(String, u16), Error> {
         let scope = work.scope.with(payload);
         let render = |field: &str, text: &Field| {
             text.render(&scope)
@@ -149,7 +156,7 @@ impl HttpStep {
         let place = place(&self.method, &url);
         let mut request = client
             .request(self.method.clone(), url)
-            .header(IDEMPOTENCY_KEY, key(work, payload));
+            .header(IDEMPOTENCY_KEY, key);
         if let Some(limit) = self.timeout {
             request = request.timeout(limit);
         }
@@ -196,7 +203,7 @@ impl HttpStep {
             level: "debug",
             message: format!("{place}: {status}"),
         });
-        Ok(status)
+        Ok((place, status))
     }
 }
 
@@ -227,11 +234,12 @@ fn place(method: &Method, url: &Url) -> String {
     )
 }
 
-/// The same for each try of the same payload in the same step of the same run, and no other.
-fn key(work: &Work<'_>, payload: &Payload) -> String {
+/// The same for each try of the same payload in the same step, also when another run takes it over, and no other.
+fn key(work: &Work<'_>, item: &Item) -> String {
     let mut hash = Sha256::new();
-    let version = payload.metadata.version.as_deref().unwrap_or_default();
-    for part in [work.run_id, work.step, &payload.metadata.id, version] {
+    let metadata = &item.payload.metadata;
+    let version = metadata.version.as_deref().unwrap_or_default();
+    for part in [&item.origin, work.step, &metadata.id, version] {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }

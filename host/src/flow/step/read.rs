@@ -1,17 +1,17 @@
 //! A step that makes payloads of local files.
 
+use super::Work;
 use super::path::{local_error, rendered};
-use super::{Memory, Tried, Work};
 use crate::contract::{Error, ErrorKind, Metadata};
 use crate::event::Event;
+use crate::failure::Failure;
+use crate::imports::exchange::counterpart::{Reception, Target};
 use crate::payload::Payload;
-use crate::state::spool::Spool;
+use crate::state::spool::BodyWriter;
 use globset::{GlobBuilder, GlobMatcher};
-use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 /// Enough that a read costs more than its call.
@@ -38,26 +38,18 @@ impl ReadStep {
         Pattern::parse(path).map(drop).map_err(|error| error.message)
     }
 
-    pub(super) async fn attempt(&self, work: &Work<'_>, memory: &mut Memory, inbox: Vec<Payload>) -> Tried {
-        let mut tried = Tried::default();
-        let mut inbox = VecDeque::from(inbox);
-        while let Some(payload) = inbox.pop_front() {
-            let result = match self.search(work, &payload).await {
-                Ok(files) => work.within(read_all(work, memory, files, &mut tried)).await,
-                Err(error) => {
-                    tried.failed.push((payload, error));
-                    continue;
+    pub(super) async fn attempt(&self, work: &Work<'_>) -> Result<(), Failure> {
+        while let Some(item) = work.next()? {
+            match self.search(work, &item.payload).await {
+                Ok(files) => {
+                    // Consumed when it has made what it makes; what comes in between is made up for by the next try.
+                    work.within(read_all(work, files)).await?;
+                    work.book.consume(&item);
                 }
-            };
-            if let Err(failure) = result {
-                tried.untouched.push(payload);
-                tried.untouched.extend(inbox);
-                tried.failure = Some(failure);
-                break;
+                Err(error) => work.book.fail(&item, error),
             }
-            tried.consumed.push(payload);
         }
-        tried
+        Ok(())
     }
 
     async fn search(&self, work: &Work<'_>, payload: &Payload) -> Result<Vec<Found>, Error> {
@@ -70,30 +62,41 @@ impl ReadStep {
     }
 }
 
-async fn read_all(work: &Work<'_>, memory: &mut Memory, files: Vec<Found>, tried: &mut Tried) {
+async fn read_all(work: &Work<'_>, files: Vec<Found>) {
     for (path, below) in files {
-        if memory.found.contains(&path) {
-            continue;
-        }
         let metadata = metadata(&path, below);
-        let spool = Arc::clone(work.spool);
-        let (file, begun) = (path.clone(), metadata.clone());
-        match blocking(move || read(&file, begun, &spool)).await {
-            Ok(payload) => {
-                let bytes = payload.metadata.size.unwrap_or_default();
-                tried.bytes += bytes;
-                memory.found.insert(path);
-                work.events.send(&Event::PayloadDone {
-                    step: work.step.to_owned(),
-                    payload: payload.label().to_owned(),
-                    bytes,
-                    attributes: payload.metadata.attributes.clone(),
-                });
-                tried.made.push(payload);
-            }
-            Err(error) => tried.lost.push((metadata, error)),
+        if let Err(error) = read_one(work, &path, &metadata).await {
+            work.book.lost(&metadata, error);
         }
     }
+}
+
+async fn read_one(work: &Work<'_>, path: &Path, metadata: &Metadata) -> Result<(), Error> {
+    let writer = match work.book.offered(metadata)? {
+        Reception::Accept(Target::Spool(writer)) => writer,
+        Reception::Accept(Target::Pipe(_)) | Reception::Accepted | Reception::Stop => return Ok(()),
+        Reception::Skip => {
+            work.book.count(1, 0);
+            return Ok(());
+        }
+    };
+    let (file, begun) = (path.to_path_buf(), metadata.clone());
+    let (metadata, writer) = blocking(move || read(&file, begun, writer)).await?;
+    let payload = Payload {
+        metadata: metadata.clone(),
+        body: None,
+    };
+    let bytes = metadata.size.unwrap_or_default();
+    if work.book.accept(metadata, writer).await? {
+        work.book.count(0, bytes);
+        work.events.send(&Event::PayloadDone {
+            step: work.step.to_owned(),
+            payload: payload.label().to_owned(),
+            bytes,
+            attributes: payload.metadata.attributes.clone(),
+        });
+    }
+    Ok(())
 }
 
 async fn blocking<T: Send + 'static>(
@@ -236,10 +239,13 @@ fn metadata(path: &Path, below: String) -> Metadata {
     }
 }
 
-fn read(path: &Path, mut metadata: Metadata, spool: &Arc<Spool>) -> Result<Payload, Error> {
+fn read(
+    path: &Path,
+    mut metadata: Metadata,
+    mut writer: BodyWriter,
+) -> Result<(Metadata, BodyWriter), Error> {
     let failed = |error: &std::io::Error| local_error("read", path, error);
     let mut file = File::open(path).map_err(|error| failed(&error))?;
-    let mut writer = spool.writer();
     let mut chunk = vec![0; CHUNK];
     loop {
         let length = file.read(&mut chunk).map_err(|error| failed(&error))?;
@@ -250,17 +256,15 @@ fn read(path: &Path, mut metadata: Metadata, spool: &Arc<Spool>) -> Result<Paylo
             .write(&chunk[..length])
             .map_err(|error| Error::from(&error))?;
     }
-    let body = writer.finish().map_err(|error| Error::from(&error))?;
-    metadata.size = Some(body.len());
-    Ok(Payload {
-        metadata,
-        body: Some(body),
-    })
+    // It may have grown since it was found.
+    metadata.size = Some(writer.len());
+    Ok((metadata, writer))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::spool::Spool;
 
     fn names(base: &Path, path: &str) -> Vec<String> {
         find(base, path)
@@ -320,11 +324,12 @@ mod tests {
         let spool = Spool::create(base.path(), None).expect("a spool");
         let path = base.path().join("big");
         fs::write(&path, vec![7; CHUNK + 3]).expect("written");
-        let payload = read(&path, metadata(&path, "x/big".to_owned()), &spool).expect("read");
-        assert_eq!(payload.metadata.size, Some(CHUNK as u64 + 3));
-        assert_eq!(payload.metadata.attribute("original_path"), Some("x/big"));
-        assert_eq!(payload.metadata.attribute("original_filename"), Some("big"));
-        assert!(payload.metadata.modified_ms.is_some());
-        assert_eq!(payload.body.expect("a body").len(), CHUNK as u64 + 3);
+        let found = metadata(&path, "x/big".to_owned());
+        let (metadata, writer) = read(&path, found, spool.writer()).expect("read");
+        assert_eq!(metadata.size, Some(CHUNK as u64 + 3));
+        assert_eq!(metadata.attribute("original_path"), Some("x/big"));
+        assert_eq!(metadata.attribute("original_filename"), Some("big"));
+        assert!(metadata.modified_ms.is_some());
+        assert_eq!(writer.len(), CHUNK as u64 + 3);
     }
 }

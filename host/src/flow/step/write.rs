@@ -1,16 +1,18 @@
 //! A step that writes payloads to local files.
 
 use super::path::{PathError, check_name, local_error, refused, rendered};
-use super::{Memory, Tried, Work, template_error};
+use super::{Item, Work, template_error};
 use crate::contract::{Error, ErrorKind};
+use crate::failure::Failure;
 use crate::flow::file::IfExists;
 use crate::payload::Payload;
-use crate::state::spool::Body;
-use std::collections::VecDeque;
+use crate::state::body::Body;
+use crate::state::spool::sync_folder;
+use serde_json::json;
 use std::fs;
-use std::io;
+use std::io::{self, BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use tempfile::{NamedTempFile, TempPath};
+use tempfile::TempPath;
 
 /// Writes payloads to local files.
 #[derive(Debug)]
@@ -34,23 +36,36 @@ impl WriteStep {
         check_name(name).map_err(|error| error.to_string())
     }
 
-    pub(super) async fn attempt(&self, work: &Work<'_>, memory: &mut Memory, inbox: Vec<Payload>) -> Tried {
-        let mut tried = Tried::default();
-        let mut inbox = VecDeque::from(inbox);
-        while let Some(payload) = inbox.pop_front() {
-            let answer = work.within(self.write(work, memory, &payload)).await;
-            if let Some((payload, written)) = tried.sort(payload, answer, &mut inbox) {
-                match written {
-                    Written::Stored(bytes) => tried.bytes += bytes,
-                    Written::Skipped => tried.skipped += 1,
+    pub(super) async fn attempt(&self, work: &Work<'_>) -> Result<(), Failure> {
+        while let Some(item) = work.next()? {
+            match work.within(self.write(work, &item)).await {
+                Ok(Ok((path, written))) => {
+                    let bytes = match written {
+                        Written::Stored(bytes) => bytes,
+                        Written::Skipped => {
+                            work.book.count(1, 0);
+                            0
+                        }
+                    };
+                    let facts = match written {
+                        Written::Stored(bytes) => json!({"path": path.display().to_string(), "size": bytes}),
+                        Written::Skipped => json!({"there": path.display().to_string()}),
+                    };
+                    work.book
+                        .pass(&item, item.payload.metadata.clone(), &facts, bytes);
                 }
-                tried.passed.push(payload);
+                Ok(Err(error)) => work.book.fail(&item, error),
+                Err(failure) => {
+                    work.book.lose(&item);
+                    return Err(failure);
+                }
             }
         }
-        tried
+        Ok(())
     }
 
-    async fn write(&self, work: &Work<'_>, memory: &mut Memory, payload: &Payload) -> Result<Written, Error> {
+    async fn write(&self, work: &Work<'_>, item: &Item) -> Result<(PathBuf, Written), Error> {
+        let payload = &item.payload;
         let Some(body) = payload.body.clone() else {
             let message = format!(
                 "step `{}`: the payload `{}` has no body to write",
@@ -67,11 +82,7 @@ impl WriteStep {
         let folder = self.base.join(folder);
         let path = folder.join(&name);
         // Two payloads under one name would leave one of them, and both would count as delivered.
-        if memory
-            .written
-            .get(&path)
-            .is_some_and(|other| *other != payload.metadata.id)
-        {
+        if work.book.is_taken(&path.display().to_string(), item.seq).await? {
             let message = format!(
                 "step `{}`: another payload of this run was written to {} before; give each its own `name`",
                 work.step,
@@ -79,15 +90,19 @@ impl WriteStep {
             );
             return Err(Error::new(ErrorKind::Conflict, message));
         }
-        let if_exists = self.if_exists;
-        let last = work.flow.steps.last().is_some_and(|step| step.id == work.step);
-        let stored = tokio::task::spawn_blocking(move || store(&body, last, &folder, &name, if_exists)).await;
+        let job = Store {
+            body,
+            last: work.flow.steps.last().is_some_and(|step| step.id == work.step),
+            again: item.earlier.is_some(),
+            temporary: folder.join(format!(".flowhost-{}-{}.part", work.run_id, item.seq)),
+            folder,
+            name,
+            if_exists: self.if_exists,
+        };
+        let stored = tokio::task::spawn_blocking(move || job.run()).await;
         let written =
             stored.unwrap_or_else(|error| Err(Error::new(ErrorKind::Internal, error.to_string())))?;
-        if let Written::Stored(_) = written {
-            memory.written.insert(path, payload.metadata.id.clone());
-        }
-        Ok(written)
+        Ok((path, written))
     }
 
     fn name(
@@ -125,58 +140,104 @@ enum Written {
     Skipped,
 }
 
-/// Writes a whole file or none: under a temporary name, to the disk, and then to its name at once. `last`: nobody reads
-/// the body after this.
-fn store(body: &Body, last: bool, folder: &Path, name: &str, if_exists: IfExists) -> Result<Written, Error> {
-    let path = folder.join(name);
-    fs::create_dir_all(folder).map_err(|error| local_error("make the folder", folder, &error))?;
-    if if_exists == IfExists::Skip && path.symlink_metadata().is_ok() {
-        return Ok(Written::Skipped);
-    }
-    let failed = |error: &io::Error| local_error("write", &path, error);
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".flowhost-").suffix(".part");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        // As any program would make a file: the umask decides.
-        builder.permissions(fs::Permissions::from_mode(0o666));
-    }
-    let file = builder.tempfile_in(folder).map_err(|error| failed(&error))?;
-    let file = fill(file, body, last).map_err(|error| failed(&error))?;
-    let renamed = match if_exists {
-        IfExists::Replace => file.persist(&path),
-        IfExists::Skip | IfExists::Fail => file.persist_noclobber(&path),
-    };
-    match renamed {
-        Ok(()) => {}
-        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists && if_exists == IfExists::Skip => {
-            return Ok(Written::Skipped);
-        }
-        Err(error) => return Err(failed(&error.error)),
-    }
-    // The rename itself has to reach the disk before the original may go. Elsewhere folders cannot be opened.
-    #[cfg(unix)]
-    fs::File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(|error| failed(&error))?;
-    Ok(Written::Stored(body.len()))
+/// Writes a whole file or none: under a temporary name, to the disk, and then to its name at once.
+struct Store {
+    body: Body,
+    /// Nobody reads the body after this.
+    last: bool,
+    /// An earlier try may have written it.
+    again: bool,
+    folder: PathBuf,
+    name: String,
+    /// The same in each try, so that a later one takes the place of what a killed one has left.
+    temporary: PathBuf,
+    if_exists: IfExists,
 }
 
-/// Gives a file with the bytes of a body, on the disk: the spool's own where nobody needs it there any more and both are
-/// on one file system, else a copy.
-fn fill(mut file: NamedTempFile, body: &Body, last: bool) -> io::Result<TempPath> {
-    let name = file.path().with_extension("whole.part");
-    if last && body.hand_over(&name) {
-        let own = TempPath::try_from_path(name)?;
-        // Bodies in the spool are for nobody else to read.
-        fs::set_permissions(&own, file.as_file().metadata()?.permissions())?;
-        fs::File::open(&own)?.sync_all()?;
-        return Ok(own);
+impl Store {
+    fn run(&self) -> Result<Written, Error> {
+        let path = self.folder.join(&self.name);
+        fs::create_dir_all(&self.folder)
+            .map_err(|error| local_error("make the folder", &self.folder, &error))?;
+        let failed = |error: &io::Error| local_error("write", &path, error);
+        if self.again && holds(&path, &self.body) {
+            let _ = fs::remove_file(&self.temporary); // The earlier try may have left it.
+            sync_folder(&self.folder).map_err(|error| failed(&error))?;
+            return Ok(Written::Stored(self.body.len()));
+        }
+        if self.if_exists == IfExists::Skip && path.symlink_metadata().is_ok() {
+            let _ = fs::remove_file(&self.temporary);
+            return Ok(Written::Skipped);
+        }
+        let file = self.fill().map_err(|error| failed(&error))?;
+        let renamed = match self.if_exists {
+            IfExists::Replace => file.persist(&path),
+            IfExists::Skip | IfExists::Fail => file.persist_noclobber(&path),
+        };
+        match renamed {
+            Ok(()) => {}
+            Err(error)
+                if error.error.kind() == io::ErrorKind::AlreadyExists && self.if_exists == IfExists::Skip =>
+            {
+                return Ok(Written::Skipped);
+            }
+            Err(error) => return Err(failed(&error.error)),
+        }
+        // The rename itself has to reach the disk before the original may go.
+        sync_folder(&self.folder).map_err(|error| failed(&error))?;
+        Ok(Written::Stored(self.body.len()))
     }
-    copy(body, file.as_file_mut())?;
-    file.as_file().sync_all()?;
-    Ok(file.into_temp_path())
+
+    /// Gives a file with the bytes of the body, on the disk: the spool's own where nobody needs it there any more and both
+    /// are on one file system, else a copy.
+    fn fill(&self) -> io::Result<TempPath> {
+        if let Err(error) = fs::remove_file(&self.temporary)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            return Err(error);
+        }
+        // As any program would make a file: the umask decides who may read it.
+        let mut file = fs::File::create_new(&self.temporary)?;
+        let own = TempPath::try_from_path(self.temporary.clone())?;
+        let name = self.temporary.with_extension("whole.part");
+        if self.last && self.body.hand_over(&name) {
+            // Bodies in the spool are for nobody else to read.
+            let given = TempPath::try_from_path(name)?;
+            fs::set_permissions(&given, file.metadata()?.permissions())?;
+            fs::File::open(&given)?.sync_all()?;
+            given.persist(&self.temporary).map_err(|error| error.error)?;
+            return Ok(own);
+        }
+        copy(&self.body, &mut file)?;
+        file.sync_all()?;
+        Ok(own)
+    }
+}
+
+/// Whether a file holds the bytes of a body.
+fn holds(path: &Path, body: &Body) -> bool {
+    let same = || -> io::Result<bool> {
+        if fs::symlink_metadata(path)?.len() != body.len() {
+            return Ok(false);
+        }
+        let (mut there, mut wanted) = (
+            BufReader::new(fs::File::open(path)?),
+            BufReader::new(body.open()?),
+        );
+        loop {
+            let (left, right) = (there.fill_buf()?, wanted.fill_buf()?);
+            let length = left.len().min(right.len());
+            if length == 0 {
+                return Ok(left.len() == right.len());
+            }
+            if left[..length] != right[..length] {
+                return Ok(false);
+            }
+            there.consume(length);
+            wanted.consume(length);
+        }
+    };
+    same().unwrap_or(false)
 }
 
 /// Copies a body. From file to file that is the system's work where it can do it, without a detour through here.
@@ -193,6 +254,25 @@ fn copy(body: &Body, to: &mut fs::File) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::state::spool::Spool;
+
+    fn store(
+        body: &Body,
+        last: bool,
+        folder: &Path,
+        name: &str,
+        if_exists: IfExists,
+    ) -> Result<Written, Error> {
+        let job = Store {
+            body: body.clone(),
+            last,
+            again: false,
+            folder: folder.to_path_buf(),
+            name: name.to_owned(),
+            temporary: folder.join(".flowhost-run-1.part"),
+            if_exists,
+        };
+        job.run()
+    }
 
     fn entries(folder: &Path) -> Vec<String> {
         let names = fs::read_dir(folder)
@@ -280,5 +360,43 @@ mod tests {
         let error = store(&body, true, &folder, "f", IfExists::Replace).expect_err("a folder is there");
         assert_eq!(error.kind, ErrorKind::Conflict);
         assert_eq!(entries(&folder), ["f"]);
+    }
+
+    #[test]
+    fn what_an_earlier_try_has_written_is_recognized_and_what_it_left_is_overwritten() {
+        let base = tempfile::tempdir().expect("a folder");
+        let spool = Spool::create(&base.path().join("spool"), None).expect("a spool");
+        let body = spool.store(b"mine").expect("stored");
+        let out = base.path().join("out");
+        let again = |if_exists| {
+            let job = Store {
+                body: body.clone(),
+                last: false,
+                again: true,
+                folder: out.clone(),
+                name: "f".to_owned(),
+                temporary: out.join(".flowhost-run-1.part"),
+                if_exists,
+            };
+            fs::create_dir_all(&out).expect("made");
+            fs::write(&job.temporary, "cut off in the mid").expect("written");
+            job.run()
+        };
+        // Killed before the rename: it is written now.
+        assert_eq!(again(IfExists::Fail).expect("written"), Written::Stored(4));
+        assert_eq!(entries(&out), ["f"]);
+        // Killed after it.
+        for if_exists in [IfExists::Fail, IfExists::Skip, IfExists::Replace] {
+            assert_eq!(again(if_exists).expect("there"), Written::Stored(4));
+            assert_eq!(entries(&out), ["f"]);
+        }
+        fs::write(out.join("f"), "yours").expect("written");
+        assert_eq!(
+            again(IfExists::Fail).expect_err("another's").kind,
+            ErrorKind::Conflict
+        );
+        fs::write(out.join("f"), "your").expect("written");
+        assert_eq!(again(IfExists::Skip).expect("another's stays"), Written::Skipped);
+        assert_eq!(entries(&out), ["f"]);
     }
 }

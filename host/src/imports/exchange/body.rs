@@ -1,11 +1,12 @@
 //! Bodies on their way between a guest and the spool.
 
+use super::counterpart::Target;
 use super::denied;
 use crate::contract::{Error, ErrorKind, Metadata, Retry};
 use crate::meter::Meter;
-use crate::payload::Payload;
 use crate::policy::bounds::Bounds;
-use crate::state::spool::{BodyReader, BodyWriter, SpoolError};
+use crate::state::body::BodyReader;
+use crate::state::pipe::Piece;
 use bytes::Bytes;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use wasmtime_wasi::p2::{InputStream, OutputStream, Pollable, StreamError, StreamResult};
@@ -16,16 +17,6 @@ const WRITE_PERMIT: usize = 64 * 1024;
 /// The largest chunk of a body that a guest gets in one read.
 const READ_CHUNK: usize = 64 * 1024;
 
-impl From<&SpoolError> for Error {
-    fn from(error: &SpoolError) -> Self {
-        let kind = match error {
-            SpoolError::Quota { .. } => ErrorKind::DeniedByHost,
-            SpoolError::Disk { .. } => ErrorKind::Data,
-        };
-        Self::new(kind, error.to_string())
-    }
-}
-
 /// A payload on its way in.
 pub(super) struct Begun {
     pub(super) metadata: Metadata,
@@ -34,9 +25,9 @@ pub(super) struct Begun {
 }
 
 impl Begun {
-    pub(super) fn new(metadata: Metadata, writer: BodyWriter, meter: Meter, bounds: Bounds) -> Self {
+    pub(super) fn new(metadata: Metadata, target: Target, meter: Meter, bounds: Bounds) -> Self {
         let sink = Sink {
-            writer: Some(writer),
+            target: Some(target),
             failure: None,
             meter,
             bounds,
@@ -62,19 +53,19 @@ impl Begun {
 
     /// Forgets the bytes so far, and takes no more: also a stream that the guest has kept is closed.
     pub(super) fn close(&self) {
-        self.sink().writer = None;
+        self.sink().target = None;
     }
 
-    /// Stores the body, if it is whole.
-    pub(super) fn store(&self) -> Result<Payload, Error> {
+    /// The payload, if its body is whole.
+    pub(super) fn whole(&self) -> Result<(Metadata, Target), Error> {
         let mut sink = self.sink();
         if let Some(failure) = sink.failure.take() {
             return Err(failure);
         }
-        let Some(writer) = sink.writer.take() else {
+        let Some(target) = sink.target.take() else {
             return Err(Error::new(ErrorKind::Internal, "the payload was finished before"));
         };
-        let length = writer.len();
+        let length = target.written();
         let mut metadata = self.metadata.clone();
         if let Some(size) = metadata.size.filter(|size| *size != length) {
             let message = format!("the body has {length} bytes, and its metadata said {size}");
@@ -84,18 +75,14 @@ impl Begun {
             });
         }
         metadata.size = Some(length);
-        let body = writer.finish().map_err(|error| Error::from(&error))?;
         sink.meter.finish();
-        Ok(Payload {
-            metadata,
-            body: Some(body),
-        })
+        Ok((metadata, target))
     }
 }
 
 /// The bytes of a payload on its way in, shared by the desk and the guest's stream.
 struct Sink {
-    writer: Option<BodyWriter>,
+    target: Option<Target>,
     failure: Option<Error>,
     meter: Meter,
     bounds: Bounds,
@@ -104,35 +91,50 @@ struct Sink {
 impl Sink {
     /// The bytes so far are of no use any more, and their room may be somebody else's.
     fn fail(&mut self, failure: Error) -> StreamError {
-        self.writer = None;
+        self.target = None;
         let message = failure.message.clone();
         self.failure = Some(failure);
         StreamError::LastOperationFailed(wasmtime::Error::msg(message))
     }
 }
 
-/// The stream that takes a body. Writing goes straight to the spool: memory or the page cache.
+/// The stream that takes a body. Writing goes straight to where it goes: memory, the page cache, a pipe.
 pub(super) struct SinkStream(Arc<Mutex<Sink>>);
+
+impl SinkStream {
+    fn sink(&self) -> MutexGuard<'_, Sink> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 #[async_trait::async_trait]
 impl Pollable for SinkStream {
-    async fn ready(&mut self) {}
+    async fn ready(&mut self) {
+        let room = match &self.sink().target {
+            Some(Target::Pipe(pipe)) => Some(pipe.room()),
+            Some(Target::Spool(_)) | None => None,
+        };
+        if let Some(room) = room {
+            room.await;
+        }
+    }
 }
 
 impl OutputStream for SinkStream {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        let mut sink = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(writer) = &mut sink.writer else {
+        let mut sink = self.sink();
+        let Some(target) = &mut sink.target else {
             return Err(StreamError::Closed);
         };
-        let length = writer.len() + bytes.len() as u64;
-        let written = writer.write(&bytes);
+        let added = bytes.len();
+        let length = target.written() + added as u64;
+        let written = target.write(bytes);
         if length > sink.bounds.limits().payload_size.0 {
             let reached = sink.bounds.reached("payload_size");
             return Err(sink.fail(denied(&reached)));
         }
-        written.map_err(|error| sink.fail(Error::from(&error)))?;
-        sink.meter.add(bytes.len());
+        written.map_err(|error| sink.fail(error))?;
+        sink.meter.add(added);
         Ok(())
     }
 
@@ -141,11 +143,10 @@ impl OutputStream for SinkStream {
     }
 
     fn check_write(&mut self) -> StreamResult<usize> {
-        let sink = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if sink.writer.is_some() {
-            Ok(WRITE_PERMIT)
-        } else {
-            Err(StreamError::Closed)
+        match &self.sink().target {
+            Some(Target::Pipe(pipe)) if !pipe.has_room() => Ok(0),
+            Some(_) => Ok(WRITE_PERMIT),
+            None => Err(StreamError::Closed),
         }
     }
 }
@@ -158,7 +159,11 @@ pub(super) struct SourceStream {
 
 #[async_trait::async_trait]
 impl Pollable for SourceStream {
-    async fn ready(&mut self) {}
+    async fn ready(&mut self) {
+        if let BodyReader::Pipe(pipe) = &mut self.reader {
+            pipe.ready().await;
+        }
+    }
 }
 
 #[async_trait::async_trait]
@@ -167,10 +172,21 @@ impl InputStream for SourceStream {
         if size == 0 {
             return Ok(Bytes::new());
         }
-        let chunk = self
-            .reader
-            .next_chunk(size.min(READ_CHUNK))
-            .map_err(|error| StreamError::LastOperationFailed(error.into()))?;
+        let failed = StreamError::LastOperationFailed;
+        let chunk = match &mut self.reader {
+            BodyReader::Pipe(pipe) => match pipe.read(size.min(READ_CHUNK)) {
+                Piece::Bytes(bytes) => bytes,
+                Piece::Later => return Ok(Bytes::new()),
+                Piece::End => Bytes::new(),
+                Piece::Broken => {
+                    let message = "the document broke off where it comes from";
+                    return Err(failed(wasmtime::Error::msg(message)));
+                }
+            },
+            stored => stored
+                .next_chunk(size.min(READ_CHUNK))
+                .map_err(|error| failed(error.into()))?,
+        };
         if chunk.is_empty() {
             self.meter.finish();
             return Err(StreamError::Closed);

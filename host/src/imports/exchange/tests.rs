@@ -6,12 +6,16 @@ use crate::event::Events;
 use crate::imports::context::Context;
 use crate::imports::log::Log;
 use crate::imports::tls::Tls;
+use crate::payload::Payload;
 use crate::policy::Limits;
 use crate::policy::bounds::Bounds;
 use crate::policy::limits::Size;
 use crate::policy::reach::Reach;
+use crate::state::spool::Spool;
+use futures_util::FutureExt as _;
 use serde_json::{Value, json};
-use std::sync::Mutex;
+use std::any::Any;
+use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
@@ -40,7 +44,7 @@ impl Bench {
         let folder = tempfile::tempdir().expect("a folder");
         let spool = Spool::create(folder.path(), None).expect("a spool");
         state.context.step = "pull".into();
-        state.desk.exchange = Some(Exchange::new(spool, []));
+        state.desk.exchange = Some(Box::new(Exchange::new(spool, [])));
         Self {
             state,
             told,
@@ -59,14 +63,22 @@ impl Bench {
             name: Some(name.into()),
             ..Payload::trigger("run").metadata
         };
-        match self.state.begin(metadata).expect("no trap")? {
+        let answer = self.state.begin(metadata).now_or_never();
+        match answer.expect("nothing to wait for").expect("no trap")? {
             Offer::Accept(writer) => Ok(writer),
             offer => panic!("{offer:?}"),
         }
     }
 
     fn finish(&mut self, writer: Resource<Writer>) -> Result<(), Error> {
-        HostWriter::finish(&mut self.state, writer).expect("no trap")
+        let answer = HostWriter::finish(&mut self.state, writer).now_or_never();
+        answer.expect("nothing to wait for").expect("no trap")
+    }
+
+    /// Ends the call, and gives its exchange.
+    fn close(&mut self) -> Box<Exchange> {
+        let exchange: Box<dyn Any> = self.state.desk.close().expect("the call's");
+        exchange.downcast().expect("what was put there")
     }
 
     fn report(&mut self, id: &str, message: &str) -> wasmtime::Result<()> {
@@ -100,7 +112,7 @@ fn a_problem_is_told_with_the_payloads_name_and_leaves_it_accepted() {
             "message": "delivered, not moved", "code": "553"})
         ]
     );
-    let exchange = bench.state.desk.close().expect("the call's");
+    let exchange = bench.close();
     assert_eq!((exchange.accepted.len(), exchange.aborted.len()), (1, 0));
     assert_eq!(exchange.reported[0].0, "/in/a.csv");
 }
@@ -115,7 +127,7 @@ fn tries_of_the_same_call_tell_a_problem_once() {
     bench.report("a", "not moved").expect("no trap");
     bench.report("a", "not deleted").expect("no trap");
     assert_eq!(bench.problems().len(), 2);
-    let exchange = bench.state.desk.close().expect("the call's");
+    let exchange = bench.close();
     assert_eq!(exchange.reported.len(), 2);
 }
 
@@ -144,7 +156,7 @@ fn of_two_writers_of_one_payload_the_first_to_finish_delivers_it() {
     let error = bench.finish(first).expect_err("accepted twice");
     assert_eq!((error.kind, error.effect), (ErrorKind::Conflict, Effect::None));
     assert!(error.message.contains("a.csv"), "{}", error.message);
-    let exchange = bench.state.desk.close().expect("the call's");
+    let exchange = bench.close();
     assert_eq!((exchange.accepted.len(), exchange.aborted.len()), (1, 0));
 }
 
@@ -156,7 +168,7 @@ fn an_accepted_payload_is_not_given_up_by_its_second_writer() {
     bench.finish(finished).expect("accepted");
     let reason = Error::new(ErrorKind::Data, "given up");
     HostWriter::abort(&mut bench.state, aborted, reason).expect("no trap");
-    let exchange = bench.state.desk.close().expect("the call's");
+    let exchange = bench.close();
     let others = (exchange.aborted.len(), exchange.unfinished.len());
     assert_eq!((exchange.accepted.len(), others), (1, (0, 0)));
 }

@@ -1,7 +1,7 @@
 //! A spooled body on its way to a web server.
 
 use crate::meter::Meter;
-use crate::state::spool::{Body, BodyReader};
+use crate::state::body::{Body, BodyReader};
 use bytes::Bytes;
 use futures_util::stream;
 use std::io;

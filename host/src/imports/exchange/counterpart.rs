@@ -1,0 +1,151 @@
+//! The flow's side of an exchange: who takes what a connector makes, and gives it what to work on.
+//!
+//! There are two. [`Exchange`](super::Exchange) keeps all of it in memory, for whoever calls a connector by hand; the
+//! runner's writes it to the ledger.
+
+use crate::bindings::flow::connector::exchange::Earlier;
+use crate::contract::{Error, ErrorKind, Metadata, Outcome, Retry};
+use crate::payload::Payload;
+use crate::state::pipe::PipeWriter;
+use crate::state::spool::{BodyWriter, SpoolError};
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::any::Any;
+
+/// A payload to hand to a connector, with the endpoint's options for it.
+#[derive(Debug, Clone)]
+pub struct Incoming {
+    /// The payload.
+    pub payload: Payload,
+    /// The endpoint's options with the templates filled in, JSON text.
+    pub options: String,
+    /// An earlier try of which nobody knows how far it came.
+    pub earlier: Option<Earlier>,
+    /// What the flow knows it by; no matter to the connector.
+    pub ticket: i64,
+}
+
+impl Incoming {
+    /// A payload that is handed in for the first time.
+    #[must_use]
+    pub fn new(payload: Payload, options: String) -> Self {
+        Self {
+            payload,
+            options,
+            earlier: None,
+            ticket: 0,
+        }
+    }
+}
+
+/// What an offered payload is told.
+#[derive(Debug)]
+pub enum Reception {
+    /// It is wanted, and its bytes go there.
+    Accept(Target),
+    /// It is not wanted.
+    Skip,
+    /// It was accepted before.
+    Accepted,
+    /// No more are wanted.
+    Stop,
+}
+
+/// Where the bytes of a payload go.
+#[derive(Debug)]
+pub enum Target {
+    /// They are stored until later steps have dealt with them.
+    Spool(BodyWriter),
+    /// They go on to another connector at once.
+    Pipe(PipeWriter),
+}
+
+impl Target {
+    /// Bytes so far.
+    #[must_use]
+    pub fn written(&self) -> u64 {
+        match self {
+            Self::Spool(writer) => writer.len(),
+            Self::Pipe(writer) => writer.written(),
+        }
+    }
+
+    pub(super) fn write(&mut self, bytes: Bytes) -> Result<(), Error> {
+        match self {
+            Self::Spool(writer) => writer.write(&bytes).map_err(|error| Error::from(&error)),
+            Self::Pipe(writer) => {
+                let taken = writer.write(bytes).then_some(());
+                taken.ok_or_else(|| Error {
+                    retry: Retry::Backoff,
+                    ..Error::new(
+                        ErrorKind::Data,
+                        "the step that takes the document takes no more of it",
+                    )
+                })
+            }
+        }
+    }
+}
+
+impl From<&SpoolError> for Error {
+    fn from(error: &SpoolError) -> Self {
+        let kind = match error {
+            SpoolError::Quota { .. } => ErrorKind::DeniedByHost,
+            SpoolError::Disk { .. } => ErrorKind::Data,
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
+/// The flow's side of an exchange. What it is told has happened already; what it answers is the connector's to hear.
+#[async_trait]
+pub trait Counterpart: Any + Send {
+    /// A payload is offered.
+    ///
+    /// # Errors
+    /// When it cannot be told whether it is wanted.
+    async fn offered(&mut self, metadata: &Metadata) -> Result<Reception, Error>;
+
+    /// Payloads that were accepted or given up in this exchange: what limits count.
+    fn made(&self) -> u64;
+
+    /// A payload is whole. When this returns, it is accepted for good. False when its content was had before, and it goes
+    /// no further.
+    ///
+    /// # Errors
+    /// When it is not accepted.
+    async fn accept(&mut self, metadata: Metadata, body: Target) -> Result<bool, Error>;
+
+    /// A payload will not come.
+    fn give_up(&mut self, metadata: Metadata, reason: Error);
+
+    /// A payload was begun, and neither finished nor given up when the call ended.
+    fn unfinished(&mut self, metadata: Metadata);
+
+    /// The next payload to work on.
+    ///
+    /// # Errors
+    /// When it cannot be had.
+    async fn next(&mut self) -> Result<Option<Incoming>, Error>;
+
+    /// Keeps a connector's note on a payload that it has.
+    ///
+    /// # Errors
+    /// When it cannot be stored.
+    async fn note(&mut self, incoming: &mut Incoming, text: String) -> Result<(), Error>;
+
+    /// The connector is through with a payload.
+    fn settled(&mut self, incoming: Incoming, outcome: Outcome);
+
+    /// The connector has let a payload fall without a word of what became of it.
+    fn unsettled(&mut self, incoming: Incoming);
+
+    /// There is a problem with a payload that was accepted. False when it was told before.
+    fn problem(&mut self, id: &str, problem: &Error) -> bool;
+
+    /// How many problems were told.
+    fn problems(&self) -> u64;
+
+    /// What reports call the payload with this id, where it is known.
+    fn label(&self, id: &str) -> Option<String>;
+}

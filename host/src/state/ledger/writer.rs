@@ -1,0 +1,182 @@
+//! The one thread that writes to the ledger.
+
+use super::{LedgerError, refused};
+use rusqlite::{Connection, TransactionBehavior};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use tokio::sync::oneshot;
+
+/// Most pieces of work in one transaction: enough to share a flush, few enough that the first does not wait long.
+const MOST: usize = 512;
+
+/// Does its part within the transaction, and gives what is to be called when that has ended.
+type Work = Box<dyn FnOnce(&Connection) -> Ended + Send>;
+type Ended = Box<dyn FnOnce(Result<(), LedgerError>) + Send>;
+
+#[derive(Debug)]
+pub(super) struct Writer {
+    path: PathBuf,
+    /// None while the thread is ending.
+    work: Option<Sender<Work>>,
+    thread: Option<JoinHandle<()>>,
+    /// The first failure of a piece of work whose ticket nobody kept, or of a whole transaction.
+    failure: Arc<Mutex<Option<LedgerError>>>,
+}
+
+/// Stands for work that was handed in.
+#[derive(Debug)]
+pub struct Ticket<T> {
+    path: PathBuf,
+    answer: oneshot::Receiver<Result<T, LedgerError>>,
+}
+
+impl<T> Ticket<T> {
+    /// Waits until it is on disk.
+    ///
+    /// # Errors
+    /// When it could not be written. Nothing of it was.
+    pub async fn durable(self) -> Result<T, LedgerError> {
+        self.answer.await.unwrap_or_else(|_| Err(gone(&self.path)))
+    }
+
+    /// The same for a thread that may block.
+    ///
+    /// # Errors
+    /// As [`Ticket::durable`].
+    ///
+    /// # Panics
+    /// On a thread that drives asynchronous work.
+    pub fn wait(self) -> Result<T, LedgerError> {
+        self.answer
+            .blocking_recv()
+            .unwrap_or_else(|_| Err(gone(&self.path)))
+    }
+}
+
+fn gone(path: &Path) -> LedgerError {
+    LedgerError::Sqlite {
+        path: path.to_path_buf(),
+        doing: "written",
+        reason: "the thread that writes has ended".to_owned(),
+        advice: "",
+    }
+}
+
+impl Writer {
+    pub(super) fn start(path: &Path, connection: Connection) -> Self {
+        let (sender, receiver) = channel();
+        let failure = Arc::new(Mutex::new(None));
+        let (own_path, own_failure) = (path.to_path_buf(), Arc::clone(&failure));
+        let thread = std::thread::Builder::new()
+            .name("ledger".to_owned())
+            .spawn(move || write_all(&own_path, connection, &receiver, &own_failure));
+        Self {
+            path: path.to_path_buf(),
+            work: thread.is_ok().then_some(sender),
+            thread: thread.ok(),
+            failure,
+        }
+    }
+
+    pub(super) fn failure(&self) -> Option<LedgerError> {
+        self.failure
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(super) fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Ticket<T> {
+        let (sender, answer) = oneshot::channel();
+        let (path, failure) = (self.path.clone(), Arc::clone(&self.failure));
+        let work: Work = Box::new(move |connection| {
+            let done = within_savepoint(connection, work).map_err(|error| refused(&path, "written", &error));
+            Box::new(move |committed| {
+                let answer = committed.and(done);
+                if let Err(error) = &answer {
+                    let mut failure = failure.lock().unwrap_or_else(PoisonError::into_inner);
+                    failure.get_or_insert_with(|| error.clone());
+                }
+                let _ = sender.send(answer); // Nobody may be waiting.
+            })
+        });
+        if let Some(sender) = &self.work {
+            let _ = sender.send(work); // The ticket tells when the thread has ended.
+        }
+        Ticket {
+            path: self.path.clone(),
+            answer,
+        }
+    }
+}
+
+impl Drop for Writer {
+    /// What was handed in is written before the ledger is closed.
+    fn drop(&mut self) {
+        self.work = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn write_all(
+    path: &Path,
+    mut connection: Connection,
+    work: &Receiver<Work>,
+    failure: &Mutex<Option<LedgerError>>,
+) {
+    while let Ok(first) = work.recv() {
+        let batch = std::iter::once(first).chain(work.try_iter().take(MOST - 1));
+        let mut ended: Vec<Ended> = Vec::new();
+        let committed = transaction(&mut connection, batch, &mut ended).map_err(|error| {
+            let error = refused(path, "written", &error);
+            failure
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .get_or_insert_with(|| error.clone());
+            error
+        });
+        for tell in ended {
+            tell(committed.clone());
+        }
+    }
+}
+
+fn transaction(
+    connection: &mut Connection,
+    batch: impl Iterator<Item = Work>,
+    ended: &mut Vec<Ended>,
+) -> rusqlite::Result<()> {
+    let begun = connection.transaction_with_behavior(TransactionBehavior::Immediate);
+    let transaction = match begun {
+        Ok(transaction) => transaction,
+        Err(error) => {
+            // Each of them learns of it by its ticket, which is dropped with it.
+            drop(batch.collect::<Vec<_>>());
+            return Err(error);
+        }
+    };
+    for work in batch {
+        ended.push(work(&transaction));
+    }
+    transaction.commit()
+}
+
+/// One piece of work that fails takes nothing of the others with it.
+fn within_savepoint<T>(
+    connection: &Connection,
+    work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    connection.execute_batch("SAVEPOINT work")?;
+    let done = work(connection);
+    if done.is_err() {
+        connection.execute_batch("ROLLBACK TO work")?;
+    }
+    connection.execute_batch("RELEASE work")?;
+    done
+}

@@ -1,0 +1,98 @@
+//! The state folder as a whole.
+
+use super::ledger::{Ledger, payloads, seen};
+use super::lock::Lock;
+use super::spool::{Quota, Spool, remove_left};
+use anyhow::Context as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The state folder of a process. Other processes may use the same one.
+#[derive(Debug)]
+pub struct Store {
+    /// What was accepted and done.
+    pub ledger: Ledger,
+    folder: PathBuf,
+    quota: Arc<Quota>,
+}
+
+impl Store {
+    /// Opens a state folder, and makes it when it is not there. `quota` is the most bytes of bodies that this process adds
+    /// to those that are kept already.
+    ///
+    /// # Errors
+    /// When it cannot be used.
+    pub fn open(folder: &Path, quota: Option<u64>) -> anyhow::Result<Arc<Self>> {
+        fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        let ledger = Ledger::open(folder)?;
+        let kept = ledger.read(payloads::bytes_kept)?;
+        drop(ledger.write(seen::forget_expired));
+        let store = Self {
+            ledger,
+            folder: folder.to_path_buf(),
+            quota: Arc::new(Quota::new(quota, kept)),
+        };
+        store.sweep();
+        Ok(Arc::new(store))
+    }
+
+    /// The spool of a run that this process works on.
+    ///
+    /// # Errors
+    /// When it cannot be made, or another process has it.
+    pub fn spool(&self, run: &str) -> anyhow::Result<Arc<Spool>> {
+        let spool = Spool::of_run(&self.spools(), run, Arc::clone(&self.quota))?;
+        // What a killed process was writing.
+        let needed = self.ledger.read(|connection| payloads::files(connection, run))?;
+        if !needed.is_empty() {
+            spool.tidy(&needed);
+        }
+        Ok(spool)
+    }
+
+    /// Takes the lock of a flow, as whoever runs it does; none while another process or run has it.
+    ///
+    /// # Errors
+    /// When the lock's file cannot be made.
+    pub fn lock(&self, flow: &str) -> anyhow::Result<Option<Lock>> {
+        Lock::try_take(&self.locks(), &lock_name(flow)).with_context(|| self.no_lock())
+    }
+
+    /// Waits for the lock of a flow.
+    ///
+    /// # Errors
+    /// As [`Store::lock`].
+    pub async fn wait_for_lock(&self, flow: &str) -> anyhow::Result<Lock> {
+        let lock = Lock::take(&self.locks(), &lock_name(flow)).await;
+        lock.with_context(|| self.no_lock())
+    }
+
+    /// The folder of the locks.
+    #[must_use]
+    pub fn locks(&self) -> PathBuf {
+        self.folder.join("locks")
+    }
+
+    /// Removes what nobody needs any more from the folder of the spools.
+    pub fn sweep(&self) {
+        remove_left(&self.spools(), |run| {
+            // Where the ledger does not tell, it is better kept.
+            self.ledger
+                .read(|connection| payloads::files(connection, run))
+                .map_or(true, |files| !files.is_empty())
+        });
+    }
+
+    fn spools(&self) -> PathBuf {
+        self.folder.join("spool")
+    }
+
+    fn no_lock(&self) -> String {
+        format!("cannot make a lock in {}", self.locks().display())
+    }
+}
+
+fn lock_name(flow: &str) -> String {
+    format!("flow {flow}")
+}
