@@ -21,7 +21,10 @@ const KILL: i32 = 9;
 const WITHIN: Duration = Duration::from_mins(2);
 
 /// So many lines of a process are told when something is wrong.
-const LAST: usize = 30;
+const LAST: usize = 15;
+
+/// The events that tell of something wrong.
+const FAILURES: [&str; 3] = [r#""payload-failed""#, r#""payload-problem""#, r#""step-failed""#];
 
 /// A moment in the life of a process.
 #[derive(Debug, Clone, Copy)]
@@ -79,16 +82,24 @@ pub struct Life {
 }
 
 impl Life {
-    /// The end of what it printed.
+    /// Its failures, and the end of what it printed.
     #[must_use]
     pub fn last_words(&self) -> String {
         end_of(&self.output.lines().collect::<Vec<_>>())
     }
 }
 
-/// A run over hundreds of files tells too much; its end says most.
+/// A run over hundreds of files tells too much; its failures and its end say most.
 fn end_of(lines: &[&str]) -> String {
-    lines[lines.len().saturating_sub(LAST)..].join("\n")
+    let (before, end) = lines.split_at(lines.len().saturating_sub(LAST));
+    let failures = before
+        .iter()
+        .filter(|line| FAILURES.iter().any(|word| line.contains(word)));
+    let told: Vec<&str> = failures.take(LAST).chain(end).copied().collect();
+    told.join(
+        "
+",
+    )
 }
 
 /// The library that lets disks fail.
