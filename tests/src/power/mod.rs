@@ -261,10 +261,8 @@ fn put_back_source(stage: &Stage, requests: &[Request], end: usize, rng: &mut Rn
     empty(&folder)?;
     fs::remove_dir(&folder)?;
     stage.source.make_folder("outbound");
-    for (name, content) in &stage.files {
-        if !gone.contains_key(name) {
-            stage.source.write(&format!("outbound/{name}"), content);
-        }
+    for name in stage.files.keys().filter(|name| !gone.contains_key(*name)) {
+        stage.lay_out_original(name);
     }
     Ok(gone)
 }

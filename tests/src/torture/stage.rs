@@ -1,7 +1,7 @@
 //! One round: two servers, a web server, files, and the flow that moves them.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
 use fastrand::Rng;
@@ -48,6 +48,9 @@ impl Shape {
 /// What is in the file that is appended to.
 const BEFORE: &str = "what was there before\n";
 
+/// When the originals were changed last, since 1970: some day in 2025.
+const LAST_CHANGED: Duration = Duration::from_secs(1_750_000_000);
+
 /// Servers, files and a flow.
 pub struct Stage {
     /// Where the files come from.
@@ -65,6 +68,8 @@ pub struct Stage {
     /// What is done with them.
     pub shape: Shape,
     proxies: Vec<CutProxy>,
+    /// When all originals were changed last.
+    modified: SystemTime,
 }
 
 impl Stage {
@@ -100,6 +105,7 @@ impl Stage {
             delivery,
             shape,
             proxies: Vec::new(),
+            modified: SystemTime::UNIX_EPOCH + LAST_CHANGED,
         };
         stage.lay_out();
         let _ = stage.bench.flow_file(&stage.flow());
@@ -111,12 +117,19 @@ impl Stage {
             self.source.make_folder(folder);
         }
         self.partner.make_folder("inbound");
-        for (name, content) in &self.files {
-            self.source.write(&format!("outbound/{name}"), content);
+        for name in self.files.keys() {
+            self.lay_out_original(name);
             if self.shape == Shape::Append {
                 self.partner.write(&format!("inbound/{name}"), BEFORE);
             }
         }
+    }
+
+    /// Puts a file where the flow finds it. Always of the same time: one of another time would be another file.
+    pub fn lay_out_original(&self, name: &str) {
+        let path = format!("outbound/{name}");
+        self.source.write(&path, &self.files[name]);
+        tree::set_modified(&self.source.root.join(path), self.modified);
     }
 
     /// From here on, one answer of the web server in so many is late, and another never comes.
