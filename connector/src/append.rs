@@ -1,20 +1,23 @@
 //! `append`, and `put` with `if_exists: append`: the payload's body at the end of a file.
 //!
 //! What was added cannot be taken back, so nothing is sent twice: after a break the file's size says how much of
-//! the body is there, and only the rest is sent. Where the server tells no sizes, nothing is repeated.
+//! the body is there, and only the rest is sent. Where the server tells no sizes, nothing is repeated. What the size
+//! was before is noted before the first byte is sent, so that a later run can go on in the same way.
 
 use std::time::Duration;
 
 use crate::bindings::flow::connector::exchange::Reader;
-use crate::client::{Client, Tries};
+use crate::client::{Client, Progress, Tries};
 use crate::data::Transfer;
 use crate::error::{Effect, Error, Kind, Op, Retry};
 use crate::files::Stat;
+use crate::note::{Note, keep};
 use crate::path::RemotePath;
+use crate::proof::{Proof, Sent};
 use crate::replace::in_folder;
 use crate::session::Session;
 use crate::settings::{TransferType, Verify};
-use crate::source::Source;
+use crate::source::Body;
 use crate::task::Task;
 use crate::transport::{Level, pause};
 
@@ -23,18 +26,28 @@ use crate::transport::{Level, pause};
 const QUIET: Duration = Duration::from_millis(300);
 /// How often to wait for that.
 const LOOKS: u8 = 10;
+/// An earlier run may have sent as much as there is.
+const ANY: u64 = u64::MAX;
 
-/// Appends the body. The answer is how many bytes that are.
-pub fn append(client: &mut Client, reader: &Reader, task: &Task, path: &RemotePath) -> Result<u64, Error> {
+/// Appends the body. Where an earlier run has begun to, `earlier` is how long the file was before that.
+pub fn append(
+    client: &mut Client,
+    reader: &Reader,
+    task: &Task,
+    path: &RemotePath,
+    earlier: Option<u64>,
+) -> Result<Sent, Error> {
     let mut appending = Appending {
         reader,
+        body: Body::new(reader, task),
         task,
         path,
-        before: None,
-        begun: false,
-        sent: 0,
-        furthest: 0,
-        advanced: false,
+        before: earlier,
+        begun: earlier.is_some(),
+        noted: None,
+        // How far the earlier run came is not known; a body that is shorter shows when it is passed over.
+        sent: if earlier.is_some() { ANY } else { 0 },
+        progress: Progress::default(),
     };
     let sent = appending.send(client)?;
     if let Some(visibility) = client.settings().visibility {
@@ -49,18 +62,18 @@ pub fn append(client: &mut Client, reader: &Reader, task: &Task, path: &RemotePa
 
 struct Appending<'a> {
     reader: &'a Reader,
+    body: Body<'a>,
     task: &'a Task,
     path: &'a RemotePath,
     /// How long the file was before, where the server tells.
     before: Option<u64>,
     /// The server may have bytes of the body.
     begun: bool,
+    /// What was noted.
+    noted: Option<Note>,
     /// The most bytes of the body that may be there.
     sent: u64,
-    /// The most bytes that were there when a try went on.
-    furthest: u64,
-    /// The current try goes on from further than all before.
-    advanced: bool,
+    progress: Progress,
 }
 
 /// What the size of the file says.
@@ -85,25 +98,30 @@ fn standing(before: Option<u64>, now: Option<u64>, sent: u64) -> Standing {
 }
 
 impl Appending<'_> {
-    fn send(&mut self, client: &mut Client) -> Result<u64, Error> {
+    fn send(&mut self, client: &mut Client) -> Result<Sent, Error> {
         let mut tries = Tries::default();
+        let mut before = None;
         loop {
             let error = match client.session().and_then(|session| self.one_try(session)) {
                 Ok(sent) => return Ok(sent),
                 Err(error) => error,
             };
-            if std::mem::take(&mut self.advanced) {
-                tries.start_over();
-            }
+            self.progress.settle(&mut tries);
             let may_go_on = !self.begun || self.before.is_some();
-            let error = if may_go_on {
+            let error = if let Some(error) = self.body.spent(before.as_ref(), &error) {
+                error
+            } else if may_go_on {
                 // Not unknown yet: the next try begins with a look.
                 let effect = match error.effect {
                     Effect::Unknown => Effect::Partial,
                     effect => effect,
                 };
-                match client.recover(&mut tries, Error { effect, ..error }) {
-                    Ok(()) => continue,
+                let error = Error { effect, ..error };
+                match client.recover(&mut tries, error.clone()) {
+                    Ok(()) => {
+                        before = Some(error);
+                        continue;
+                    }
                     Err(error) => error,
                 }
             } else {
@@ -117,8 +135,8 @@ impl Appending<'_> {
         }
     }
 
-    fn one_try(&mut self, session: &mut Session) -> Result<u64, Error> {
-        let mut source = Source::open(self.reader, self.task)?;
+    fn one_try(&mut self, session: &mut Session) -> Result<Sent, Error> {
+        let mut source = self.body.open()?;
         if self.begun {
             let added = self.settled(session)?;
             if added > 0 {
@@ -126,16 +144,20 @@ impl Appending<'_> {
                 if self.task.transfer_type == TransferType::Ascii
                     || !source.skip(session, self.path, added)?
                 {
+                    // What an earlier run has sent cannot be more than that, so nothing explains the size.
+                    if self.sent == ANY {
+                        self.sent = source.taken;
+                    }
                     return Err(self.lost());
                 }
                 if source.is_at_end()? {
-                    return Ok(source.taken);
+                    return self.verify(session, source.taken);
                 }
-                self.advanced = added > self.furthest;
-                self.furthest = self.furthest.max(added);
+                self.progress.goes_on_from(added);
             }
         } else {
             self.before = self.size(session)?;
+            self.keep_size()?;
         }
         session.set_type(self.task.transfer_type)?;
         let started = in_folder(session, &self.path.parent(), |session| {
@@ -146,6 +168,19 @@ impl Appending<'_> {
         self.sent = self.sent.max(source.taken);
         pumped?;
         self.verify(session, source.taken)
+    }
+
+    /// Keeps what a later run has to know, unless that is kept already.
+    fn keep_size(&mut self) -> Result<(), Error> {
+        let note = Note::Appending {
+            path: self.path.clone(),
+            before: self.before,
+        };
+        if self.noted.as_ref() != Some(&note) {
+            keep(self.reader, &note)?;
+            self.noted = Some(note);
+        }
+        Ok(())
     }
 
     fn note(&mut self, started: Result<Transfer, Error>) -> Result<Transfer, Error> {
@@ -189,7 +224,7 @@ impl Appending<'_> {
 
     fn lost(&self) -> Error {
         let message = format!(
-            "The connection broke while `{}` was appended to, and its size does not tell where to go on.",
+            "Appending to `{}` was broken off, and its size does not tell where to go on.",
             self.path
         );
         Error::new(Kind::Data, message)
@@ -197,20 +232,26 @@ impl Appending<'_> {
 
     /// By length alone: a hash would be one of the whole file. A file that is longer has been added to by
     /// somebody else.
-    fn verify(&self, session: &mut Session, sent: u64) -> Result<u64, Error> {
+    fn verify(&self, session: &mut Session, bytes: u64) -> Result<Sent, Error> {
         let exact = self.task.transfer_type == TransferType::Binary && self.task.verify != Verify::None;
+        let mut proof = Proof::Reply;
         if let Some(before) = self.before.filter(|_| exact)
             && let Stat::Is(entry) = session.size(self.path)?
             && let Some(now) = entry.size
-            && now < before.saturating_add(sent)
         {
-            let message = format!(
-                "`{}` had {before} bytes, {sent} were appended, and the server has {now}.",
-                self.path
-            );
-            return Err(Error::new(Kind::Data, message));
+            let whole = before.saturating_add(bytes);
+            if now < whole {
+                let message = format!(
+                    "`{}` had {before} bytes, {bytes} were appended, and the server has {now}.",
+                    self.path
+                );
+                return Err(Error::new(Kind::Data, message));
+            }
+            if now == whole {
+                proof = Proof::Size(now);
+            }
         }
-        Ok(sent)
+        Ok(Sent { bytes, proof })
     }
 
     /// The last word on an append that failed: what is known of the file now.

@@ -27,12 +27,38 @@ impl Tries {
     }
 }
 
+/// From where the tries of a transfer went on.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// The most bytes that were there when a try went on.
+    furthest: u64,
+    /// The current try goes on from further than all before.
+    advanced: bool,
+}
+
+impl Progress {
+    /// A try goes on from here.
+    pub fn goes_on_from(&mut self, offset: u64) {
+        self.advanced = offset > self.furthest;
+        self.furthest = self.furthest.max(offset);
+    }
+
+    /// After a failed try: when it had come further than those before, it counts as the first one again.
+    pub fn settle(&mut self, tries: &mut Tries) {
+        if std::mem::take(&mut self.advanced) {
+            tries.start_over();
+        }
+    }
+}
+
 /// A server and the session with it.
 #[derive(Debug)]
 pub struct Client {
     settings: Connection,
     host: Host,
     session: Option<Session>,
+    /// The server was seen not to rename uploads. A session may end with the failure that showed it.
+    pub writes_directly: bool,
 }
 
 impl Client {
@@ -42,6 +68,7 @@ impl Client {
             settings,
             host,
             session: None,
+            writes_directly: false,
         }
     }
 

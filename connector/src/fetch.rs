@@ -33,7 +33,8 @@ pub fn fetch(client: &mut Client, found: &Found, task: &Task) -> Result<Offered,
             .map_err(|error| Error::from(error).ending_call())?
         {
             Offer::Accept(writer) => writer,
-            Offer::Skip | Offer::Accepted => return Ok(Offered::Skipped),
+            Offer::Skip => return Ok(Offered::Skipped),
+            Offer::Accepted => return Ok(Offered::Accepted),
             Offer::Stop => return Ok(Offered::Stop),
         };
         let mut sink = Sink::new(writer.body(), task);

@@ -103,10 +103,10 @@ fn one_payload(
         Verb::Get => get::run(client, task, summary),
         Verb::List => list::run(client, task, summary),
         Verb::Put | Verb::Append => put::run(client, reader, task, summary),
-        Verb::Rename => manage::rename(client, reader.metadata(), task, summary),
-        Verb::Delete => manage::delete(client, reader.metadata(), task, summary),
+        Verb::Rename => manage::rename(client, reader, task, summary),
+        Verb::Delete => manage::delete(client, reader, task, summary),
         Verb::Mkdir => manage::mkdir(client, reader.metadata(), task),
-        Verb::Rmdir => manage::rmdir(client, reader.metadata(), task),
+        Verb::Rmdir => manage::rmdir(client, reader, task),
     }
 }
 
@@ -132,6 +132,11 @@ pub fn set_attribute(metadata: &mut Metadata, name: &str, value: impl Into<Strin
         Some((_, old)) => *old = value,
         None => metadata.attributes.push((name.to_owned(), value)),
     }
+}
+
+/// Removes an attribute.
+pub fn remove_attribute(metadata: &mut Metadata, name: &str) {
+    metadata.attributes.retain(|(known, _)| known != name);
 }
 
 /// Puts in what the options want later steps to see.

@@ -8,11 +8,11 @@ use crate::error::{Effect, Error, Kind};
 use crate::fetch::fetch;
 use crate::filter::Found;
 use crate::flow::{Done, ORIGINAL_FILENAME, ORIGINAL_PATH};
-use crate::listing::Precision;
 use crate::manage;
 use crate::path::jail;
 use crate::select::Queue;
 use crate::task::{After, Task};
+use crate::version::version;
 
 /// What became of one offered payload.
 pub enum Offered {
@@ -20,6 +20,8 @@ pub enum Offered {
     Taken(u64),
     /// The flow did not want it.
     Skipped,
+    /// The flow has had it from an earlier try, of which it is not known whether it dealt with the original.
+    Accepted,
     /// The flow wants no more.
     Stop,
 }
@@ -34,16 +36,20 @@ pub fn run(client: &mut Client, task: &Task, summary: &mut Summary) -> Result<Do
         && let Some(found) = queue.next(client)?
     {
         let offered = fetch(client, &found, task);
-        let accepted = matches!(offered, Ok(Offered::Taken(_)));
+        let dealt_with = match &offered {
+            Ok(Offered::Taken(_)) => {
+                taken += 1;
+                after(client, &found, task)
+            }
+            Ok(Offered::Accepted) => still_after(client, &found, task),
+            _ => Ok(()),
+        };
         if count(offered, summary)? {
             done = Done::Stop;
             break;
         }
-        if accepted {
-            taken += 1;
-            if let Err(error) = after(client, &found, task) {
-                report(&found, task, error)?;
-            }
+        if let Err(error) = dealt_with {
+            report(&found, task, error)?;
         }
     }
     summary.skipped += queue.left;
@@ -59,6 +65,8 @@ pub fn count(result: Result<Offered, Error>, summary: &mut Summary) -> Result<bo
             summary.bytes += bytes;
         }
         Ok(Offered::Skipped) => summary.skipped += 1,
+        // It was counted by the try that brought it.
+        Ok(Offered::Accepted) => {}
         Ok(Offered::Stop) => return Ok(true),
         Err(error) if error.ends_call => return Err(error),
         Err(_) => summary.failed += 1,
@@ -102,6 +110,20 @@ fn after(client: &mut Client, found: &Found, task: &Task) -> Result<(), Error> {
     Ok(())
 }
 
+/// Does the same for a file that an earlier try brought. By size alone it could be a new one of the same length, and
+/// its bytes would be lost.
+fn still_after(client: &mut Client, found: &Found, task: &Task) -> Result<(), Error> {
+    if task.after != After::Keep && found.modified.is_none() {
+        let message = "It may be another file by now: the server tells no time of it.";
+        return Err(Error::new(Kind::Data, message));
+    }
+    match after(client, found, task) {
+        // The earlier try's command arrived after all.
+        Err(error) if error.kind == Kind::NotFound && !error.session_lost => Ok(()),
+        result => result,
+    }
+}
+
 /// Tells the flow that a file was delivered and not dealt with afterwards.
 fn report(found: &Found, task: &Task, error: Error) -> Result<(), Error> {
     let done = match task.after {
@@ -133,23 +155,6 @@ pub fn metadata(found: &Found, task: &Task) -> Metadata {
             ),
             (ORIGINAL_PATH.to_owned(), text(&task.original_path, path.as_str())),
         ],
-    }
-}
-
-/// Changes when the file does, and not when its listing gets coarser: a UNIX listing tells the minute for half
-/// a year and the day after that, so a time is only counted as exactly as it was told.
-fn version(found: &Found) -> Option<String> {
-    let time = found.modified.map(|modified| match modified.precision {
-        Precision::Second => modified.ms.to_string(),
-        Precision::Minute => format!("{}m", modified.ms / 60_000),
-        Precision::Day => format!("{}d", modified.ms / 86_400_000),
-    });
-    match (found.size, time) {
-        (None, None) => None,
-        (size, time) => {
-            let size = size.map(|size| size.to_string()).unwrap_or_default();
-            Some(format!("{size}-{}", time.unwrap_or_default()))
-        }
     }
 }
 

@@ -9,6 +9,7 @@ use sha2::{Sha256, Sha512};
 use crate::control::Reply;
 use crate::error::{Error, Kind, Op};
 use crate::path::RemotePath;
+use crate::proof::Proof;
 use crate::session::Session;
 use crate::transport::Level;
 
@@ -25,6 +26,25 @@ pub struct Algorithm {
 pub struct Digest {
     algorithm: Algorithm,
     state: State,
+}
+
+/// The hash of a body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hash {
+    algorithm: Algorithm,
+    hex: String,
+}
+
+impl Hash {
+    /// The algorithm, for example `SHA-256`.
+    pub fn name(&self) -> &'static str {
+        self.algorithm.name
+    }
+
+    /// The value, in lower-case digits.
+    pub fn hex(&self) -> &str {
+        &self.hex
+    }
 }
 
 enum State {
@@ -99,31 +119,36 @@ impl Digest {
         }
     }
 
-    fn hex(self) -> String {
+    /// The hash of all that has passed.
+    pub fn hash(self) -> Hash {
         use std::fmt::Write as _;
-        match self.state {
+        let hex = match self.state {
             State::Crc(crc) => format!("{:08x}", crc.finalize()),
             State::Digest(digest) => digest.finalize().iter().fold(String::new(), |mut hex, byte| {
                 let _ = write!(hex, "{byte:02x}");
                 hex
             }),
+        };
+        Hash {
+            algorithm: self.algorithm,
+            hex,
         }
     }
 }
 
 impl Session {
     /// Compares a file's hash on the server with ours. A server that does not tell after all gets a warning:
-    /// the length was compared already.
-    pub fn compare(&mut self, path: &RemotePath, digest: Digest) -> Result<(), Error> {
-        let algorithm = digest.algorithm;
-        let ours = digest.hex();
-        let (theirs, reply) = self.ask_hash(path, algorithm, ours.len())?;
+    /// the length was compared already. The answer is the proof, where there is one.
+    pub fn compare(&mut self, path: &RemotePath, digest: Digest) -> Result<Option<Proof>, Error> {
+        let ours = digest.hash();
+        let (theirs, reply) = self.ask_hash(path, &ours)?;
         match theirs {
-            Some(theirs) if theirs == ours => Ok(()),
+            Some(theirs) if theirs == ours.hex => Ok(Some(Proof::Hash(ours))),
             Some(theirs) => {
                 let message = format!(
-                    "`{path}` is not the same here and there: its {} is {theirs} on the server and {ours} here.",
-                    algorithm.name
+                    "`{path}` is not the same here and there: its {} is {theirs} on the server and {} here.",
+                    ours.name(),
+                    ours.hex
                 );
                 Err(Error::new(Kind::Data, message).retryable())
             }
@@ -131,29 +156,23 @@ impl Session {
             None => {
                 let message = format!(
                     "The server offers {} and does not tell it of `{path}`, so only the length was compared.",
-                    algorithm.command
+                    ours.algorithm.command
                 );
                 (self.host.log)(Level::Warn, &message);
-                Ok(())
+                Ok(None)
             }
         }
     }
 
     /// Whether the server tells the hash of a file as we compute it. None when it does not tell at all.
-    pub(crate) fn hash_fits(&mut self, path: &RemotePath, digest: Digest) -> Result<Option<bool>, Error> {
-        let algorithm = digest.algorithm;
-        let ours = digest.hex();
-        let (theirs, _) = self.ask_hash(path, algorithm, ours.len())?;
-        Ok(theirs.map(|theirs| theirs == ours))
+    pub(crate) fn hash_fits(&mut self, path: &RemotePath, ours: &Hash) -> Result<Option<bool>, Error> {
+        let (theirs, _) = self.ask_hash(path, ours)?;
+        Ok(theirs.map(|theirs| theirs == ours.hex))
     }
 
     /// The hash of a file as the server tells it, and its answer.
-    fn ask_hash(
-        &mut self,
-        path: &RemotePath,
-        algorithm: Algorithm,
-        digits: usize,
-    ) -> Result<(Option<String>, Reply), Error> {
+    fn ask_hash(&mut self, path: &RemotePath, ours: &Hash) -> Result<(Option<String>, Reply), Error> {
+        let algorithm = ours.algorithm;
         if algorithm.command == "HASH" && self.hash != Some(algorithm.name) {
             let server = self.server.clone();
             self.command(Op::SetUp, &server, &format!("OPTS HASH {}", algorithm.name))?;
@@ -163,7 +182,7 @@ impl Session {
         let reply = self.command(Op::Stat, path.as_str(), &line)?;
         let theirs = (200..300)
             .contains(&reply.code)
-            .then(|| token(&reply.exact, digits))
+            .then(|| token(&reply.exact, ours.hex.len()))
             .flatten();
         Ok((theirs, reply))
     }
@@ -195,7 +214,8 @@ mod tests {
             let mut digest = Algorithm { command: "", name }.start();
             digest.update(b"a");
             digest.update(b"bc");
-            assert_eq!(digest.hex(), hex);
+            let hash = digest.hash();
+            assert_eq!((hash.name(), hash.hex()), (name, hex));
         }
     }
 

@@ -9,6 +9,8 @@
 //! - `flow`: takes the incoming payloads one after another, hands each to its command, settles it
 //! - `get`, `put`, `manage`, `list`: the commands, one family a file; `fetch`: one file on its way in; `store`,
 //!   `append`, `source`: one on its way out; `target`, `replace`, `look`: under which name, and what if that is taken
+//! - `note`, `earlier`, `origin`: what a try keeps for a later one, and what that finds out: nothing is done twice
+//!   when the host was killed; `version`, `proof`: what tells files apart, and what proves that one has arrived
 //! - `describe`, `check`, `probe`: what a host asks before it calls an endpoint
 //! - `client`: one server: reuse of the session, trying again, removing what failed
 //! - `session`, `signin`, `files`, `zone`: FTP proper: commands and features; signing in; files, folders and
@@ -52,6 +54,7 @@ mod data;
 mod describe;
 #[cfg(test)]
 mod dialogue;
+mod earlier;
 mod encoding;
 mod error;
 mod fetch;
@@ -68,10 +71,13 @@ mod list;
 mod listing;
 mod look;
 mod manage;
+mod note;
+mod origin;
 mod path;
 mod patience;
 mod pattern;
 mod probe;
+mod proof;
 mod put;
 mod replace;
 mod secure;
@@ -87,6 +93,7 @@ mod text;
 mod tls;
 mod trace;
 mod transport;
+mod version;
 mod zone;
 
 use bindings::exports::flow::connector::connector::{CheckStep, Descriptor, Egress};

@@ -53,7 +53,8 @@ fn offer(found: &Found, task: &Task) -> Result<Offered, Error> {
     metadata.size = Some(body.len() as u64);
     let writer = match exchange::begin(&metadata).map_err(|error| Error::from(error).ending_call())? {
         Offer::Accept(writer) => writer,
-        Offer::Skip | Offer::Accepted => return Ok(Offered::Skipped),
+        Offer::Skip => return Ok(Offered::Skipped),
+        Offer::Accepted => return Ok(Offered::Accepted),
         Offer::Stop => return Ok(Offered::Stop),
     };
     let stream = writer.body();

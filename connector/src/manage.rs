@@ -2,28 +2,45 @@
 
 use std::collections::HashSet;
 
+use crate::bindings::flow::connector::exchange::Reader;
 use crate::bindings::flow::connector::types::{Metadata, Summary};
 use crate::client::Client;
 use crate::error::{Error, Kind};
 use crate::filter::Pattern;
-use crate::flow::{Done, ORIGINAL_PATH, attribute, set_attribute, set_originals};
+use crate::flow::{Done, set_attribute, set_originals};
 use crate::look::{Became, There, look, surely};
-use crate::path::{Named, RemotePath, jail};
+use crate::note::{Earlier, Note, keep};
+use crate::origin::{Subject, origin};
+use crate::path::{Named, RemotePath};
 use crate::replace::{Choice, choose, move_onto};
 use crate::select::Queue;
 use crate::settings::IfExists;
 use crate::task::{Selection, Task};
 
+/// Where the file is after a rename, or the folder when there were several.
+const RENAMED_TO: &str = "renamed_to";
+
 /// Renames or moves the files that the task selects.
 pub fn rename(
     client: &mut Client,
-    mut metadata: Metadata,
+    reader: &Reader,
     task: &Task,
     summary: &mut Summary,
 ) -> Result<Done, Error> {
     let Some(target) = &task.target else {
         return Err(Error::new(Kind::Internal, "`rename` came without a target."));
     };
+    let mut metadata = reader.metadata();
+    let subject = Subject::of(task, &metadata)?;
+    if let Some(subject) = &subject
+        && let earlier = Earlier::of(reader)?
+        && earlier.is_possible()
+        && let Some(to) = subject.was_renamed(client, &earlier, &place(target, &subject.path))?
+    {
+        set_attribute(&mut metadata, RENAMED_TO, to.as_str());
+        set_originals(&mut metadata, task);
+        return Ok(Done::Pass(metadata));
+    }
     let mut files = Files::new(client, &metadata, task)?;
     let mut next = files.next(client)?;
     // Only the second file says that there are several; so nothing is renamed before it is known.
@@ -41,17 +58,20 @@ pub fn rename(
     }
     let mut count = 0;
     while let Some(source) = next {
-        let to = if target.folder {
-            target.path.child(source.name())
-        } else {
-            target.path.clone()
+        let to = place(target, &source);
+        let numbered = |to: &RemotePath| match &subject {
+            Some(_) => {
+                let (from, target) = (source.clone(), to.clone());
+                keep(reader, &Note::Numbering { from, target })
+            }
+            None => Ok(()),
         };
-        let moved = move_one(client, &source, &to, task.if_exists)
+        let moved = move_one(client, &source, &to, task.if_exists, numbered)
             .map_err(|error| after_others(error, count, "renamed"))?;
         match moved {
             Some(to) => {
                 let told = if several { &target.path } else { &to };
-                set_attribute(&mut metadata, "renamed_to", told.as_str());
+                set_attribute(&mut metadata, RENAMED_TO, told.as_str());
                 files.made(to);
                 count += 1;
             }
@@ -70,6 +90,15 @@ pub fn rename(
     Ok(Done::Pass(metadata))
 }
 
+/// Where a rename puts a file.
+fn place(target: &Named, source: &RemotePath) -> RemotePath {
+    if target.folder {
+        target.path.child(source.name())
+    } else {
+        target.path.clone()
+    }
+}
+
 /// Renames or moves one file.
 pub fn rename_one(
     client: &mut Client,
@@ -77,22 +106,27 @@ pub fn rename_one(
     to: &RemotePath,
     if_exists: IfExists,
 ) -> Result<(), Error> {
-    move_one(client, source, to, if_exists).map(|_| ())
+    move_one(client, source, to, if_exists, |_| Ok(())).map(|_| ())
 }
 
-/// The same, telling where the file is now: none when another one is there and stays.
+/// The same, telling where the file is now: none when another one is there and stays. A name with a number is told to
+/// `numbered` before it is given.
 fn move_one(
     client: &mut Client,
     source: &RemotePath,
     to: &RemotePath,
     if_exists: IfExists,
+    numbered: impl FnOnce(&RemotePath) -> Result<(), Error>,
 ) -> Result<Option<RemotePath>, Error> {
     if source == to {
         return Ok(Some(to.clone()));
     }
     let to = match client.attempt(|session| choose(session, to, if_exists))? {
         Choice::Here => to.clone(),
-        Choice::Instead(to) => to,
+        Choice::Instead(to) => {
+            numbered(&to)?;
+            to
+        }
         Choice::Skip => return Ok(None),
         Choice::Append => {
             return Err(Error::new(Kind::Internal, "A rename was asked to append."));
@@ -105,10 +139,18 @@ fn move_one(
 /// Deletes the files that the task selects.
 pub fn delete(
     client: &mut Client,
-    mut metadata: Metadata,
+    reader: &Reader,
     task: &Task,
     summary: &mut Summary,
 ) -> Result<Done, Error> {
+    let mut metadata = reader.metadata();
+    if let Some(subject) = Subject::of(task, &metadata)?
+        && Earlier::of(reader)?.is_possible()
+        && subject.was_deleted(client)?
+    {
+        set_originals(&mut metadata, task);
+        return Ok(Done::Pass(metadata));
+    }
     let mut files = Files::new(client, &metadata, task)?;
     let mut count = 0;
     while count < task.max_files {
@@ -161,10 +203,18 @@ pub fn mkdir(client: &mut Client, mut metadata: Metadata, task: &Task) -> Result
     Ok(Done::Pass(metadata))
 }
 
-/// Removes an empty folder.
-pub fn rmdir(client: &mut Client, mut metadata: Metadata, task: &Task) -> Result<Done, Error> {
+/// Removes an empty folder. One that a try whose reply was lost, or one before a crash, may have removed is not missed.
+pub fn rmdir(client: &mut Client, reader: &Reader, task: &Task) -> Result<Done, Error> {
+    let mut metadata = reader.metadata();
     let folder = folder(task)?;
-    client.attempt(|session| session.remove_folder(&folder))?;
+    let mut may_be_gone = Earlier::of(reader)?.is_possible();
+    client.attempt(|session| match session.remove_folder(&folder) {
+        Err(error) if may_be_gone && error.kind == Kind::NotFound && !error.session_lost => Ok(()),
+        result => {
+            may_be_gone |= result.as_ref().is_err_and(|error| error.session_lost);
+            result
+        }
+    })?;
     set_originals(&mut metadata, task);
     Ok(Done::Pass(metadata))
 }
@@ -262,24 +312,11 @@ fn is_in_tree(path: &RemotePath, pattern: &Pattern) -> bool {
     inside && (pattern.deep || !below.contains('/'))
 }
 
-/// The file that the payload came from.
-fn origin(metadata: &Metadata) -> Result<RemotePath, Error> {
-    let path = attribute(metadata, ORIGINAL_PATH)
-        .map(|path| jail(path, "/options/path"))
-        .transpose()?;
-    match path {
-        Some(Named { path, .. }) if !path.is_root() => Ok(path),
-        _ => Err(Error::setting(
-            "/options/path",
-            "Nothing says which file: the payload has no `original_path`, so name the file in `path`.",
-        )),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::error::Effect;
+    use crate::path::jail;
 
     #[test]
     fn what_a_walk_can_come_to() {

@@ -1,11 +1,29 @@
 //! Paths below the connection's root, and the jail that keeps them there.
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::Error;
 
 /// A path below the root: segments joined by `/`, none of them `.` or `..`, without a slash at either
 /// end. The empty path is the root itself.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct RemotePath(String);
+
+/// Back from where it was kept: checked like every other path.
+impl TryFrom<String> for RemotePath {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self, Error> {
+        jail(&text, "").map(|named| named.path)
+    }
+}
+
+impl From<RemotePath> for String {
+    fn from(path: RemotePath) -> Self {
+        path.0
+    }
+}
 
 impl RemotePath {
     /// The path as text.

@@ -196,7 +196,7 @@ impl Probe {
         digest.update(FIRST);
         let how = algorithm.describe();
         let path = self.names.first.clone();
-        let fits = self.session.hash_fits(&path, digest)?;
+        let fits = self.session.hash_fits(&path, &digest.hash())?;
         let details = json!({ "hash": how, "works": fits == Some(true) });
         Ok(match fits {
             Some(true) => (CheckStatus::Passed, format!("{how} works."), details),

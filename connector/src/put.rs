@@ -6,10 +6,13 @@ use crate::bindings::flow::connector::exchange::Reader;
 use crate::bindings::flow::connector::types::Summary;
 use crate::client::Client;
 use crate::command::Verb;
+use crate::earlier::{Found, find, take_back};
 use crate::error::{Effect, Error, Kind};
-use crate::flow::{Done, set_attribute, set_originals};
+use crate::flow::{Done, remove_attribute, set_attribute, set_originals};
 use crate::look::{There, look};
+use crate::note::{Earlier, Note, keep};
 use crate::path::RemotePath;
+use crate::proof::Sent;
 use crate::replace::{Choice, choose, is_folder, move_onto};
 use crate::session::Session;
 use crate::settings::IfExists;
@@ -23,6 +26,9 @@ const OUTCOME: &str = "put_outcome";
 /// Where its bytes are, or with `skipped`, the file that stayed.
 const STORED_PATH: &str = "stored_path";
 
+/// What proves that they are there: see [`Proof`].
+const STORED_PROOF: &str = "stored_proof";
+
 /// Uploads the payload.
 pub fn run(client: &mut Client, reader: &Reader, task: &Task, summary: &mut Summary) -> Result<Done, Error> {
     let mut metadata = reader.metadata();
@@ -31,58 +37,126 @@ pub fn run(client: &mut Client, reader: &Reader, task: &Task, summary: &mut Summ
         set_attribute(&mut metadata, OUTCOME, "skipped");
         return Ok(Done::Pass(metadata));
     };
-    let choice = if task.verb == Verb::Append {
-        Choice::Append
-    } else {
-        client.attempt(|session| choose(session, &target, task.if_exists))?
-    };
     let file = File {
         reader,
         task,
+        size: metadata.size,
         modified_ms: metadata.modified_ms,
+        earlier: Earlier::of(reader)?,
     };
-    let (outcome, path, sent) = match choice {
-        Choice::Here => {
-            let sent = file.put(client, &target, task.if_exists == IfExists::Overwrite)?;
-            ("stored", target, sent)
-        }
-        Choice::Instead(path) => {
-            let sent = file.put(client, &path, false)?;
-            ("renamed", path, sent)
-        }
-        Choice::Append => {
-            let sent = append(client, reader, task, &target)?;
-            ("appended", target, sent)
-        }
-        Choice::Skip => {
-            summary.skipped += 1;
-            ("skipped", target, 0)
-        }
-    };
-    summary.bytes += sent;
+    let Stored { outcome, path, sent } = file.store(client, target)?;
     set_attribute(&mut metadata, OUTCOME, outcome);
     set_attribute(&mut metadata, STORED_PATH, path.as_str());
+    // One of a step before says nothing of this one.
+    remove_attribute(&mut metadata, STORED_PROOF);
+    if let Some(sent) = sent {
+        summary.bytes += sent.bytes;
+        set_attribute(&mut metadata, STORED_PROOF, sent.proof.to_string());
+    } else {
+        summary.skipped += 1;
+    }
     set_originals(&mut metadata, task);
     Ok(Done::Pass(metadata))
 }
 
+/// What became of a payload.
+struct Stored {
+    outcome: &'static str,
+    path: RemotePath,
+    /// None when another file is there and stays.
+    sent: Option<Sent>,
+}
+
 /// One payload that becomes one file.
-struct File<'a> {
-    reader: &'a Reader,
-    task: &'a Task,
-    modified_ms: Option<u64>,
+pub struct File<'a> {
+    /// The payload.
+    pub reader: &'a Reader,
+    /// What its options say.
+    pub task: &'a Task,
+    /// How long its body is, where that is known.
+    pub size: Option<u64>,
+    /// When it was last changed, where that is known.
+    pub modified_ms: Option<u64>,
+    /// What is known of an earlier try.
+    pub earlier: Earlier,
 }
 
 impl File<'_> {
+    /// Whether bytes may be added to what is there.
+    pub fn appends(&self) -> bool {
+        self.task.verb == Verb::Append || self.task.if_exists == IfExists::Append
+    }
+
+    /// Uploads what an earlier try has not.
+    fn store(&self, client: &mut Client, asked: RemotePath) -> Result<Stored, Error> {
+        let (path, sent) = match find(client, self, &asked)? {
+            Found::Nothing => return self.choose(client, asked),
+            Found::Added(path, before) => {
+                let sent = append(client, self.reader, self.task, &path, Some(before))?;
+                return Ok(Stored {
+                    outcome: "appended",
+                    path,
+                    sent: Some(sent),
+                });
+            }
+            Found::Whole(path, proof) => (path, Sent { bytes: 0, proof }),
+            Found::Part(path) => {
+                let sent = self.direct(client, &path, Place::Ours, None)?;
+                (path, sent)
+            }
+        };
+        let outcome = if path == asked { "stored" } else { "renamed" };
+        Ok(Stored {
+            outcome,
+            path,
+            sent: Some(sent),
+        })
+    }
+
+    /// Does what `if_exists` makes of the name.
+    fn choose(&self, client: &mut Client, asked: RemotePath) -> Result<Stored, Error> {
+        let choice = if self.task.verb == Verb::Append {
+            Choice::Append
+        } else {
+            client.attempt(|session| choose(session, &asked, self.task.if_exists))?
+        };
+        let (outcome, path, sent) = match choice {
+            Choice::Here => {
+                let over = self.task.if_exists == IfExists::Overwrite;
+                let sent = self.put(client, &asked, &asked, over)?;
+                ("stored", asked, Some(sent))
+            }
+            Choice::Instead(path) => {
+                let sent = self.put(client, &asked, &path, false)?;
+                ("renamed", path, Some(sent))
+            }
+            Choice::Append => {
+                let sent = append(client, self.reader, self.task, &asked, None)?;
+                ("appended", asked, Some(sent))
+            }
+            Choice::Skip => ("skipped", asked, None),
+        };
+        Ok(Stored { outcome, path, sent })
+    }
+
     /// Writes the file: under a temporary name first, so that nobody ever sees part of it under the final one, or
     /// at once where the options or the server want that. With `over`, what is there goes.
-    fn put(&self, client: &mut Client, target: &RemotePath, over: bool) -> Result<u64, Error> {
-        let temporary = temporary(target, &self.task.temporary_name, &context::run_id())?;
+    ///
+    /// The temporary name is that of the name that was asked for: a later try finds it, whichever number is free then.
+    fn put(
+        &self,
+        client: &mut Client,
+        asked: &RemotePath,
+        target: &RemotePath,
+        over: bool,
+    ) -> Result<Sent, Error> {
+        let temporary = temporary(asked, &self.task.temporary_name, &context::run_id())?
+            .filter(|temporary| temporary != target);
         match temporary {
-            Some(temporary) if client.session()?.renames != Some(false) => {
+            Some(temporary) if !client.writes_directly && client.session()?.renames != Some(false) => {
                 self.hidden(client, &temporary, target, over)
             }
-            _ => self.direct(client, target),
+            _ => self.direct(client, target, Place::of(over), None),
         }
     }
 
@@ -92,17 +166,27 @@ impl File<'_> {
         temporary: &RemotePath,
         target: &RemotePath,
         over: bool,
-    ) -> Result<u64, Error> {
+    ) -> Result<Sent, Error> {
         let mut upload = Upload::new(self.reader, self.task, temporary);
+        upload.own = true;
+        let mut noted = false;
         let result = self.send(client, &mut upload, temporary).and_then(|sent| {
+            if !over {
+                let (temporary, target) = (temporary.clone(), target.clone());
+                keep(self.reader, &Note::Renaming { temporary, target })?;
+                noted = true;
+            }
             let Err(refused) = move_onto(client, temporary, target, over) else {
                 return Ok(sent);
             };
             let refused = may_go_direct(client, refused, temporary, target, over)?;
-            self.once_more(client, temporary, target, &refused)
+            self.once_more(client, temporary, target, over, &refused)
         });
         match result {
             Err(error) if upload.begun && error.effect != Effect::Unknown => {
+                if noted {
+                    take_back(client, self.reader);
+                }
                 let removed = client.clean_up(|session| remove(session, temporary));
                 Err(left(error, removed, temporary))
             }
@@ -111,7 +195,7 @@ impl File<'_> {
     }
 
     /// Sends the bytes. What a failure leaves is at the path of the upload, which the caller answers for.
-    fn send(&self, client: &mut Client, upload: &mut Upload, path: &RemotePath) -> Result<u64, Error> {
+    fn send(&self, client: &mut Client, upload: &mut Upload, path: &RemotePath) -> Result<Sent, Error> {
         let sent = upload
             .send(client)
             .and_then(|sent| self.dress(client, path).map(|()| sent));
@@ -143,13 +227,17 @@ impl File<'_> {
         client: &mut Client,
         temporary: &RemotePath,
         target: &RemotePath,
+        over: bool,
         refused: &Error,
-    ) -> Result<u64, Error> {
+    ) -> Result<Sent, Error> {
         let message = format!(
             "The server does not rename uploads, so `{target}` is written under its own name; until it is complete, others see part of it. Set `temporary_name` to `{{name}}` to do so from the start. {refused}"
         );
         (client.host().log)(Level::Warn, &message);
-        let sent = self.direct(client, target).map_err(|error| {
+        let written = self.direct(client, target, Place::of(over), Some(temporary));
+        // A body that cannot be sent twice goes there at once when it comes again.
+        client.writes_directly |= written.as_ref().is_err_and(|error| error.kind == Kind::Busy);
+        let sent = written.map_err(|error| {
             // The rename had removed the old file, to make room.
             if refused.effect == Effect::None {
                 return error;
@@ -171,14 +259,26 @@ impl File<'_> {
         Ok(sent)
     }
 
-    /// Writes under the final name at once.
-    fn direct(&self, client: &mut Client, target: &RemotePath) -> Result<u64, Error> {
+    /// Writes under the final name at once. `temporary` is what is to be removed afterwards.
+    fn direct(
+        &self,
+        client: &mut Client,
+        target: &RemotePath,
+        place: Place,
+        temporary: Option<&RemotePath>,
+    ) -> Result<Sent, Error> {
         // Afterwards it could not be told whose file is to be removed when the upload fails.
         let was_there = match client.attempt(|session| look(session, target))? {
             There::Folder => return Err(is_folder(target)),
-            there => there == There::File,
+            there => there == There::File && place != Place::Ours,
         };
+        if place == Place::Free {
+            let (target, temporary) = (target.clone(), temporary.cloned());
+            keep(self.reader, &Note::Writing { target, temporary })?;
+        }
         let mut upload = Upload::new(self.reader, self.task, target);
+        upload.own = place == Place::Ours;
+        upload.begun = upload.own;
         match self.send(client, &mut upload, target) {
             Err(error) if upload.begun && was_there => {
                 let message = format!(
@@ -196,6 +296,23 @@ impl File<'_> {
             }
             result => result,
         }
+    }
+}
+
+/// What is known of a final name that is written to at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Whatever is there goes.
+    Any,
+    /// Nothing was there.
+    Free,
+    /// An earlier try may have begun to write there.
+    Ours,
+}
+
+impl Place {
+    fn of(over: bool) -> Self {
+        if over { Self::Any } else { Self::Free }
     }
 }
 

@@ -12,6 +12,38 @@ use crate::settings::TransferType;
 use crate::task::Task;
 use crate::text;
 
+/// A payload's body, opened anew for each try.
+pub struct Body<'a> {
+    reader: &'a Reader,
+    task: &'a Task,
+    spent: bool,
+}
+
+impl<'a> Body<'a> {
+    /// A body that was not opened yet.
+    pub fn new(reader: &'a Reader, task: &'a Task) -> Self {
+        Self {
+            reader,
+            task,
+            spent: false,
+        }
+    }
+
+    /// The body from its first byte.
+    pub fn open(&mut self) -> Result<Source, Error> {
+        let opened = Source::open(self.reader, self.task);
+        self.spent |= opened.as_ref().is_err_and(|error| error.kind == Kind::Busy);
+        opened
+    }
+
+    /// The failure of a payload whose body the host has but once, when that is used up: what went wrong `before`,
+    /// while there was a body. None when it may be opened again.
+    pub fn spent(&self, before: Option<&Error>, now: &Error) -> Option<Error> {
+        self.spent
+            .then(|| before.cloned().unwrap_or_else(|| now.clone().retryable()))
+    }
+}
+
 /// The payload's body on its way to the wire.
 pub struct Source {
     body: InputStream,
@@ -40,6 +72,12 @@ impl Source {
             digest: None,
             taken: 0,
         })
+    }
+
+    /// Passes over the whole body. The answer is how long it is.
+    pub fn pass_over(&mut self, session: &Session, path: &RemotePath) -> Result<u64, Error> {
+        self.skip(session, path, u64::MAX)?;
+        Ok(self.taken)
     }
 
     /// The next piece for the wire, or none at the end.

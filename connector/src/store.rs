@@ -1,34 +1,34 @@
 //! One file on its way out: copying, going on after a break, proving that the server has all of it.
 
 use crate::bindings::flow::connector::exchange::Reader;
-use crate::client::{Client, Tries};
+use crate::client::{Client, Progress, Tries};
 use crate::data::Transfer;
 use crate::error::{Effect, Error, Kind};
 use crate::files::Stat;
 use crate::hash::Algorithm;
 use crate::path::RemotePath;
+use crate::proof::{Proof, Sent};
 use crate::replace::in_folder;
 use crate::session::Session;
 use crate::settings::{TransferType, Verify};
-use crate::source::Source;
+use crate::source::{Body, Source};
 use crate::task::Task;
 use crate::transport::Level;
 
 /// The upload of a body to a path, over as many sessions as it takes.
 pub struct Upload<'a> {
-    reader: &'a Reader,
+    body: Body<'a>,
     task: &'a Task,
     path: &'a RemotePath,
     /// The server may have part of the file.
     pub begun: bool,
+    /// Nobody else writes to this path: what is in the way there may be removed.
+    pub own: bool,
     /// The last try broke in the middle.
     broken: bool,
     /// The most bytes that any try has sent.
     sent: u64,
-    /// The most bytes from which a try has gone on.
-    furthest: u64,
-    /// The current try goes on from further than all before.
-    advanced: bool,
+    progress: Progress,
     without: Without,
 }
 
@@ -68,21 +68,22 @@ impl<'a> Upload<'a> {
     /// An upload that has not begun.
     pub fn new(reader: &'a Reader, task: &'a Task, path: &'a RemotePath) -> Self {
         Self {
-            reader,
+            body: Body::new(reader, task),
             task,
             path,
             begun: false,
+            own: false,
             broken: false,
             sent: 0,
-            furthest: 0,
-            advanced: false,
+            progress: Progress::default(),
             without: Without::default(),
         }
     }
 
-    /// Sends the body until the server has all of it, and has proved that. The answer is how many bytes that are.
-    pub fn send(&mut self, client: &mut Client) -> Result<u64, Error> {
+    /// Sends the body until the server has all of it, and has proved that.
+    pub fn send(&mut self, client: &mut Client) -> Result<Sent, Error> {
         let mut tries = Tries::default();
+        let mut before = None;
         loop {
             let error = match client.session().and_then(|session| self.one_try(session)) {
                 Ok(sent) => return Ok(sent),
@@ -90,15 +91,17 @@ impl<'a> Upload<'a> {
                 Err(error) if error.effect == Effect::Unknown => error.leaving(Effect::Partial),
                 Err(error) => error,
             };
-            if std::mem::take(&mut self.advanced) {
-                tries.start_over();
+            if let Some(error) = self.body.spent(before.as_ref(), &error) {
+                return Err(error);
             }
+            self.progress.settle(&mut tries);
             self.broken = error.session_lost;
-            client.recover(&mut tries, error)?;
+            client.recover(&mut tries, error.clone())?;
+            before = Some(error);
         }
     }
 
-    fn one_try(&mut self, session: &mut Session) -> Result<u64, Error> {
+    fn one_try(&mut self, session: &mut Session) -> Result<Sent, Error> {
         // Line ends make lengths differ, so the place where an ascii transfer broke cannot be found again.
         let exact = self.task.transfer_type == TransferType::Binary;
         if self.broken
@@ -111,17 +114,29 @@ impl<'a> Upload<'a> {
         }
         let mut source = self.source(session)?;
         session.set_type(self.task.transfer_type)?;
-        let started = in_folder(session, &self.path.parent(), |session| {
-            session.start_store(self.path)
-        });
+        let started = in_folder(session, &self.path.parent(), |session| self.start(session));
         let transfer = self.note(started)?;
         self.pump(session, transfer, &mut source)?;
         self.verify(session, source)
     }
 
+    /// Starts with the first byte. Some servers do not let a file be written that is there already, not even its own
+    /// account's: what an earlier try has left is removed then.
+    fn start(&self, session: &mut Session) -> Result<Transfer, Error> {
+        let refused = match session.start_store(self.path) {
+            Err(error) if self.own && !error.session_lost && matches!(error.code, Some(550 | 553)) => error,
+            started => return started,
+        };
+        match session.delete(self.path) {
+            Ok(()) => session.start_store(self.path),
+            Err(error) if error.session_lost => Err(error.leaving(Effect::Partial)),
+            Err(_) => Err(refused),
+        }
+    }
+
     /// The body from its first byte, with a hash on the way where one is wanted.
-    fn source(&self, session: &Session) -> Result<Source, Error> {
-        let mut source = Source::open(self.reader, self.task)?;
+    fn source(&mut self, session: &Session) -> Result<Source, Error> {
+        let mut source = self.body.open()?;
         if self.task.verify == Verify::Hash && self.task.transfer_type == TransferType::Binary {
             source.digest = Algorithm::offered(session).map(Algorithm::start);
         }
@@ -150,7 +165,7 @@ impl<'a> Upload<'a> {
     }
 
     /// Goes on where the last session broke. None when that cannot be done, or turned out not to have worked.
-    fn go_on(&mut self, session: &mut Session) -> Result<Option<u64>, Error> {
+    fn go_on(&mut self, session: &mut Session) -> Result<Option<Sent>, Error> {
         let Way::From(offset) = way(&session.size(self.path)?, self.sent) else {
             return Ok(None);
         };
@@ -163,8 +178,7 @@ impl<'a> Upload<'a> {
             let Some(transfer) = self.start_from(session, offset)? else {
                 return Ok(None);
             };
-            self.advanced = offset > self.furthest;
-            self.furthest = self.furthest.max(offset);
+            self.progress.goes_on_from(offset);
             self.pump(session, transfer, &mut source)?;
         }
         match session.size(self.path)? {
@@ -219,25 +233,29 @@ impl<'a> Upload<'a> {
 
     /// Compares what the server has with what was sent, where it can tell. What an ascii transfer leaves has
     /// the line ends of the server's system, so neither its length nor its hash says anything.
-    fn verify(&self, session: &mut Session, source: Source) -> Result<u64, Error> {
-        let sent = source.taken;
+    fn verify(&self, session: &mut Session, source: Source) -> Result<Sent, Error> {
+        let bytes = source.taken;
+        let mut proof = Proof::Reply;
         if self.task.verify == Verify::None || self.task.transfer_type == TransferType::Ascii {
-            return Ok(sent);
+            return Ok(Sent { bytes, proof });
         }
-        if let Stat::Is(entry) = session.size(self.path)?
-            && entry.size != Some(sent)
+        if let Stat::Is(entry) = session.size(self.path)? {
+            if entry.size != Some(bytes) {
+                let message = format!(
+                    "The server has {} bytes of `{}`, and {bytes} were sent.",
+                    entry.size.unwrap_or_default(),
+                    self.path
+                );
+                return Err(Error::new(Kind::Data, message).retryable());
+            }
+            proof = Proof::Size(bytes);
+        }
+        if let Some(digest) = source.digest
+            && let Some(hash) = session.compare(self.path, digest)?
         {
-            let message = format!(
-                "The server has {} bytes of `{}`, and {sent} were sent.",
-                entry.size.unwrap_or_default(),
-                self.path
-            );
-            return Err(Error::new(Kind::Data, message).retryable());
+            proof = hash;
         }
-        if let Some(digest) = source.digest {
-            session.compare(self.path, digest)?;
-        }
-        Ok(sent)
+        Ok(Sent { bytes, proof })
     }
 }
 

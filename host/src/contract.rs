@@ -7,7 +7,7 @@ pub use bindings::exports::flow::connector::connector::{
     CheckStatus, CheckStep, Descriptor, Direction, Egress, Endpoint,
 };
 pub use bindings::flow::connector::context::LogLevel;
-pub use bindings::flow::connector::exchange::Outcome;
+pub use bindings::flow::connector::exchange::{Earlier, Outcome};
 pub use bindings::flow::connector::types::{Call, Effect, Error, ErrorKind, Metadata, Retry, Summary};
 
 /// The words of `tls.wit`.

@@ -11,6 +11,7 @@
 //! - [`tls`]: the TLS sessions that the host holds for connectors, and the operator's say about them.
 //! - [`payload`], [`state`]: what moves through a run, and where its bytes are meanwhile.
 //! - [`flow`]: flow files, templates, steps, and the runner.
+//! - [`serve`]: runs flows by their triggers, for as long as the process lives.
 //! - [`demo`]: an embedded FTP server and HTTP receiver, and the three flows that must always work.
 //! - [`contract`], [`failure`], [`event`]: the words, the ways to fail, and what a run tells.
 
@@ -30,6 +31,7 @@ mod meter;
 pub mod page;
 pub mod payload;
 pub mod policy;
+pub mod serve;
 pub mod state;
 mod text;
 pub mod tls;

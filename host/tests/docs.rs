@@ -141,3 +141,21 @@ fn the_embedding_page_shows_the_program_that_is_tested() {
     let program = fs::read_to_string(repository().join("host/examples/embed.rs")).expect("readable");
     compare_part("docs/embedding.md", "embed", &format!("```rust\n{program}```\n"));
 }
+
+#[test]
+fn the_page_about_serving_has_every_number() {
+    let metrics = flowhost::serve::metrics::Metrics::new();
+    metrics.add("f");
+    let text = metrics.text();
+    let page = fs::read_to_string(repository().join("docs/serve.md")).expect("readable");
+    let kinds = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    let missing: Vec<_> = kinds
+        .filter_map(|line| line.split_once(' '))
+        .map(|(name, kind)| match kind {
+            "counter" => format!("`{name}_total`"),
+            _ => format!("`{name}`"),
+        })
+        .filter(|name| !page.contains(name.as_str()))
+        .collect();
+    assert!(text.contains("# TYPE") && missing.is_empty(), "{missing:?}");
+}

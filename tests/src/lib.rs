@@ -11,6 +11,8 @@
 //! - [`guests`]: connectors that misbehave, run in this process beside honest ones.
 //! - [`crowd`]: many of them at once, beside one honest transfer. [`large`]: what tests of large transfers share.
 //! - [`shop`]: [`Shop`](shop::Shop), a web server that takes what flows send.
+//! - [`serving`]: [`Serving`](serving::Serving), `flowhost serve` as a process. [`gate`]: [`Gate`](gate::Gate), which keeps
+//!   a run going for as long as a test wants.
 //! - [`tree`]: folders of files, compared as wholes.
 //! - [`torture`]: processes that are killed, connections that break and disks that fill, until everything is where it
 //!   belongs. [`power`]: power that goes, and what is left on the disk.
@@ -18,6 +20,7 @@
 //! Everything listens on loopback and on ports that nobody else has; readiness is waited for, never slept for.
 
 pub mod crowd;
+pub mod gate;
 pub mod guests;
 pub mod large;
 pub mod pki;
@@ -27,6 +30,7 @@ pub mod proxy;
 pub mod run;
 pub mod script;
 pub mod servers;
+pub mod serving;
 pub mod shop;
 pub mod steps;
 pub mod torture;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// The longest that a thread takes to notice that it is to end.
-const TICK: Duration = Duration::from_millis(20);
+pub(crate) const TICK: Duration = Duration::from_millis(20);
 
 /// Waits at most a [`TICK`] until some of these can be read or have ended; which ones.
 pub(crate) fn readable<const N: usize>(sockets: &[&dyn AsFd; N]) -> [bool; N] {

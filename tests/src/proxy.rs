@@ -28,12 +28,12 @@ use std::time::Duration;
 use rustix::net::sockopt;
 
 use self::session::Session;
-use crate::poll::readable;
+use crate::poll::{TICK, readable};
 use crate::servers::FtpServer;
 use crate::servers::tls::Tls;
 use crate::wire::Wire;
 
-pub use self::plan::{Cut, How, Plan, What};
+pub use self::plan::{At, Cut, How, Plan, What};
 
 /// The ends of a connection, and the ways to them.
 const TO_CLIENT: usize = 0;
@@ -156,6 +156,30 @@ impl Shared {
         self.over.load(Ordering::Relaxed)
     }
 
+    /// Whether the client counts as killed.
+    fn is_killed(&self) -> bool {
+        let plan = lock(&self.plan);
+        plan.kill
+            .as_ref()
+            .is_some_and(|(_, killed)| killed.is_cancelled())
+    }
+
+    /// Kills the client if this is the instant.
+    fn reach(&self, at: At) {
+        let plan = lock(&self.plan);
+        if let Some((_, killed)) = plan.kill.as_ref().filter(|(planned, _)| *planned == at) {
+            killed.cancel();
+        }
+    }
+
+    /// Keeps a killed client's connection until the proxy ends, so that the client notices nothing.
+    fn keep(&self, client: Wire) {
+        while !self.is_over() {
+            std::thread::park_timeout(TICK);
+        }
+        drop(client);
+    }
+
     fn spawn(&self, work: impl FnOnce() + Send + 'static) {
         lock(&self.threads).push(std::thread::spawn(work));
     }
@@ -168,6 +192,9 @@ impl Shared {
             let Ok((client, _)) = listener.accept() else {
                 return;
             };
+            if self.is_killed() {
+                continue;
+            }
             let Ok(server) = TcpStream::connect(self.server) else {
                 continue;
             };
@@ -188,6 +215,15 @@ impl Shared {
     fn count(&self, way: usize, bytes: usize) -> (usize, Option<Cut>) {
         let mut plan = lock(&self.plan);
         let before: u64 = self.moved.iter().map(|moved| moved.load(Ordering::Relaxed)).sum();
+        if let Some((At::Byte(at), killed)) = &plan.kill
+            && let Some(left) = at.checked_sub(before)
+            && let Ok(left) = usize::try_from(left)
+            && left <= bytes
+        {
+            killed.cancel();
+            self.moved[way].fetch_add(left as u64, Ordering::Relaxed);
+            return (left, None);
+        }
         let due = plan.cuts.front().map(|cut| cut.after.saturating_sub(before));
         let (pass, cut) = match due.and_then(|due| usize::try_from(due).ok()) {
             Some(due) if due <= bytes => (due, plan.cuts.pop_front()),

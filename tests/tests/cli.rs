@@ -19,7 +19,7 @@ fn help_tells_the_commands_and_the_exit_codes() {
     let bench = Bench::new();
     let help = run(&bench, &["--help"]);
     assert_eq!(help.code, Some(0), "{help}");
-    for word in ["run", "check", "describe", "demo", "Exit codes"] {
+    for word in ["run", "serve", "check", "describe", "demo", "Exit codes"] {
         assert!(help.stdout.contains(word), "{word}: {help}");
     }
     let help = run(&bench, &["run", "--help"]);

@@ -7,6 +7,9 @@ mod fingerprint;
 mod operator;
 mod output;
 mod run;
+mod runs;
+mod serve;
+mod signals;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
@@ -50,6 +53,10 @@ struct Cli {
 enum Command {
     /// Run a flow.
     Run(run::Args),
+    /// Run flows by their triggers until a signal ends it.
+    Serve(serve::Args),
+    /// List what runs have done; show, retry, export or purge one.
+    Runs(runs::Args),
     /// Check flows: the files first, then the connections that they use.
     Check(check::Args),
     /// Tell what a connector is: its endpoints, settings and options.
@@ -86,6 +93,8 @@ pub fn main() -> ExitCode {
 async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Run(args) => run::run(args).await,
+        Command::Serve(args) => serve::serve(args).await,
+        Command::Runs(args) => runs::runs(args).await,
         Command::Check(args) => check::check(args).await,
         Command::Describe(args) => describe::describe(args).await,
         Command::Fingerprint(args) => fingerprint::fingerprint(args).await,
@@ -178,6 +187,35 @@ mod tests {
             ] {
                 assert!(operator(&wrong).is_err(), "{wrong:?}");
             }
+        }
+    }
+
+    #[test]
+    fn serving_takes_what_the_operator_says_too() {
+        let served = parsed(&[
+            "serve",
+            "a.yaml",
+            "flows",
+            "--listen",
+            "40000-40100",
+            "--tls-minimum",
+            "1.3",
+        ]);
+        match served {
+            Ok(Command::Serve(args)) => {
+                assert_eq!(
+                    args.operator.policy().expect("sound").tls.minimum,
+                    TlsVersion::V1_3
+                );
+            }
+            other => panic!("{other:?}"),
+        }
+        for wrong in [
+            &["serve"][..],
+            &["serve", "a", "--grace", "soon"],
+            &["serve", "a", "--http", "8080"],
+        ] {
+            assert!(parsed(wrong).is_err(), "{wrong:?}");
         }
     }
 

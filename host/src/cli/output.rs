@@ -152,7 +152,7 @@ fn dialogue(event: &Event, now: &Zoned) -> Option<String> {
 
 /// Text for a terminal. Names and messages come from servers and connectors: they must not move the cursor, change
 /// colours, turn the direction of writing, or begin a line of their own.
-fn harmless(text: &str) -> String {
+pub(super) fn harmless(text: &str) -> String {
     let turns = |character| matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.chars()
         .fold(String::with_capacity(text.len()), |mut shown, character| {
@@ -166,7 +166,7 @@ fn harmless(text: &str) -> String {
 }
 
 /// An event as a line for people; none for those that only bars show.
-fn text(event: &Event) -> Option<String> {
+pub(super) fn text(event: &Event) -> Option<String> {
     words(event).map(|words| harmless(&words))
 }
 

@@ -1,6 +1,7 @@
 //! `flowhost run`.
 
 use super::operator::Operator;
+use super::signals::{INTERRUPTED, Signals};
 use super::{SKIPPED, WRONG, exit, output, runtime};
 use anyhow::Context as _;
 use flowhost::contract::LogLevel;
@@ -11,9 +12,6 @@ use std::env;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tokio_util::sync::CancellationToken;
-
-/// What a shell says of a program that was ended by an interrupt.
-const INTERRUPTED: i32 = 130;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -113,48 +111,6 @@ pub(super) async fn interrupts(cancel: CancellationToken) {
     cancel.cancel();
     signals.next().await;
     std::process::exit(INTERRUPTED);
-}
-
-/// The signals that end a run. One listener for all of them: a second signal that comes right behind the first must not
-/// fall between two.
-#[cfg(unix)]
-struct Signals {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-}
-
-#[cfg(unix)]
-impl Signals {
-    fn listen() -> std::io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
-}
-
-#[cfg(not(unix))]
-struct Signals;
-
-#[cfg(not(unix))]
-impl Signals {
-    fn listen() -> std::io::Result<Self> {
-        Ok(Self)
-    }
-
-    async fn next(&mut self) {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    }
 }
 
 /// Where runs keep their state: `FLOWHOST_STATE`, else the user's state folder (XDG base directories).

@@ -30,6 +30,38 @@ pub struct FlowFile {
     /// What is done, in this order.
     #[schemars(length(min = 1))]
     pub steps: Vec<StepFile>,
+    /// When `flowhost serve` runs the flow. `flowhost run` does not ask.
+    #[serde(default)]
+    pub triggers: Vec<TriggerFile>,
+}
+
+/// What starts a run. Exactly one of `cron`, `every`, `poll` and `http`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TriggerFile {
+    /// Minute, hour, day of the month, month, day of the week; a sixth field before them is the second.
+    #[schemars(length(min = 1), extend("examples" = ["*/5 8-18 * * MON-FRI"]))]
+    pub cron: Option<String>,
+    /// The time zone in which `cron` is meant, by its IANA name; UTC when not given.
+    #[schemars(length(min = 1), extend("examples" = ["Europe/Zurich"]))]
+    pub zone: Option<String>,
+    /// The time from start to start.
+    #[schemars(extend("examples" = ["30s"]))]
+    pub every: Option<String>,
+    /// The same, for a flow that looks for files: a run that finds none is not told.
+    #[schemars(extend("examples" = ["10s"]))]
+    pub poll: Option<String>,
+    /// Whoever knows the token may start a run over HTTP.
+    pub http: Option<HttpTriggerFile>,
+}
+
+/// A run started over HTTP.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HttpTriggerFile {
+    /// What a caller sends as `Authorization: Bearer …`: a placeholder, never the token itself.
+    #[schemars(length(min = 1), extend("examples" = ["${env:TRIGGER_TOKEN}"]))]
+    pub token: String,
 }
 
 /// What happens when a flow is to run while a run of it goes on, in this process or another.

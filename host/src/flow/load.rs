@@ -2,6 +2,7 @@
 
 mod actions;
 mod instances;
+mod triggers;
 
 use super::dedupe::{self, Dedupe};
 use super::document::Document;
@@ -80,6 +81,7 @@ pub async fn load_text(
     let mut steps = loader.steps(&flow, &instances);
     loader.plans(&mut steps, &instances).await;
     loader.first_step(&flow, &steps);
+    let triggers = loader.triggers(&flow);
     loader.stop_at_problems()?;
     let instances = instances
         .into_iter()
@@ -92,6 +94,7 @@ pub async fn load_text(
         variables: flow.variables,
         instances,
         steps,
+        triggers,
         redactor: loader.redactor,
     })
 }
@@ -166,7 +169,8 @@ impl Loader {
         for pointer in stray {
             self.problem(
                 &pointer,
-                "`${…}` is filled in only in an instance's `settings` and in the `url` and `headers` of http",
+                "`${…}` is filled in only in an instance's `settings`, in the `url` and `headers` of http, and in the \
+                 `token` of a trigger",
             );
         }
     }
@@ -252,7 +256,7 @@ impl Loader {
 fn takes_placeholders(pointer: &str) -> bool {
     let segments: Vec<&str> = pointer.split('/').skip(1).collect();
     match segments.as_slice() {
-        ["instances", _, "settings", ..] => true,
+        ["instances", _, "settings", ..] | ["triggers", _, "http", "token"] => true,
         ["steps", _, "http", field, ..] => matches!(*field, "url" | "headers"),
         _ => false,
     }

@@ -4,6 +4,7 @@
 //!   words for what it should not have said, each with its line.
 //! - [`mod@load`]: from the file to a [`Flow`] that is ready to run: everything that can be known before
 //!   anything connects is checked here.
+//! - [`trigger`]: what starts a run of a flow that is served.
 //! - [`runner`]: runs the steps of a flow, one after the other, over the payloads in the ledger. [`step`] has one file
 //!   for each kind of step; [`mod@retry`] the arithmetic of trying again, [`dedupe`] what was had before.
 
@@ -19,6 +20,7 @@ pub mod schema;
 pub mod secret;
 pub mod step;
 pub mod template;
+pub mod trigger;
 
 use crate::component::Connector;
 use crate::tls::Identities;
@@ -32,10 +34,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use step::Action;
+use trigger::Trigger;
 
 pub use load::{LoadOptions, load};
 pub use problem::{Problem, Problems};
-pub use runner::{RunOptions, RunReport, Status, retry, run};
+pub use runner::{Again, RunOptions, RunReport, Status, retry, run};
 
 /// A checked flow, ready to run.
 #[derive(Debug)]
@@ -52,6 +55,8 @@ pub struct Flow {
     pub instances: BTreeMap<String, Configured>,
     /// What is done, in this order.
     pub steps: Vec<Step>,
+    /// What starts a run while the flow is served.
+    pub triggers: Vec<Trigger>,
     /// Blacks out the flow's secrets.
     pub redactor: Redactor,
 }

@@ -25,7 +25,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-pub use start::{retry, run};
+pub use start::{Again, retry, run};
 
 /// How a flow is run.
 #[derive(Debug, Clone)]

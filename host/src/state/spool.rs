@@ -241,6 +241,11 @@ fn lock(folder: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// Whether a process has the spool in a folder.
+pub(super) fn is_locked(folder: &Path) -> bool {
+    File::open(folder.join(LOCK_FILE)).is_ok_and(|file| file.try_lock().is_err())
+}
+
 /// Removes the spools below a folder that no process has and no ledger needs. One that cannot be removed costs room and
 /// nothing else.
 pub(super) fn remove_left(parent: &Path, is_needed: impl Fn(&str) -> bool) {

@@ -1,8 +1,9 @@
 //! The state folder as a whole.
 
-use super::ledger::{Ledger, payloads, seen};
+use super::body::Body;
+use super::ledger::{Ledger, payloads, report, runs, seen};
 use super::lock::Lock;
-use super::spool::{Quota, Spool, remove_left};
+use super::spool::{Quota, Spool, is_locked, remove_left};
 use anyhow::Context as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -49,6 +50,46 @@ impl Store {
             spool.tidy(&needed);
         }
         Ok(spool)
+    }
+
+    /// Whether a process works on a run.
+    #[must_use]
+    pub fn is_worked_on(&self, run: &str) -> bool {
+        is_locked(&self.spools().join(run))
+    }
+
+    /// Removes a run with what its spool holds; false when a process works on it.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub async fn forget(&self, run: &str) -> anyhow::Result<bool> {
+        let Ok(spool) = Spool::of_run(&self.spools(), run, Arc::clone(&self.quota)) else {
+            return Ok(false);
+        };
+        let id = run.to_owned();
+        let forgotten = self
+            .ledger
+            .write(move |connection| match runs::by_id(connection, &id)? {
+                Some(recorded) => runs::forget(connection, recorded.run),
+                None => Ok(()),
+            });
+        forgotten.durable().await?;
+        spool.tidy(&[]);
+        Ok(true)
+    }
+
+    /// Reads the body of a document that is kept.
+    ///
+    /// # Errors
+    /// When it is not kept, or cannot be read.
+    pub fn body(&self, run: &str, number: i64) -> anyhow::Result<Body> {
+        let kept = self.ledger.read(|connection| report::kept(connection, number))?;
+        let (bytes, file) = kept.with_context(|| format!("the document {number} is not kept"))?;
+        let length = bytes.map_or(0, |bytes| bytes.len() as u64);
+        Ok(match file {
+            Some(file) => Body::in_file(self.spools().join(run).join(file), length),
+            None => Body::in_row(&self.ledger, number, length),
+        })
     }
 
     /// Takes the lock of a flow, as whoever runs it does; none while another process or run has it.

@@ -58,6 +58,12 @@ impl Session {
             if self.shared.is_over() {
                 return Ok(());
             }
+            if self.shared.is_killed() {
+                let [client, server] = ends.wires;
+                drop(server);
+                self.shared.keep(client);
+                return Ok(());
+            }
             ends.finish();
             if let Some(resumed) = ends.wires[TO_CLIENT].resumed().filter(|_| !counted) {
                 counted = true;

@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+
 /// Which connections break.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum What {
@@ -37,12 +39,24 @@ pub struct Cut {
     pub how: How,
 }
 
+/// An instant of a session, counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum At {
+    /// This command has been sent, and does not reach the server.
+    Command(usize),
+    /// The server has carried out this command, and its final reply does not reach the client.
+    Reply(usize),
+    /// So many bytes of files have passed.
+    Byte(u64),
+}
+
 /// What a proxy does besides passing on.
 #[derive(Debug, Clone, Default)]
 pub struct Plan {
     pub(super) cuts: VecDeque<Cut>,
     pub(super) lost: Vec<&'static str>,
     pub(super) pace: Option<(usize, Duration)>,
+    pub(super) kill: Option<(At, CancellationToken)>,
 }
 
 impl Plan {
@@ -64,6 +78,14 @@ impl Plan {
     #[must_use]
     pub fn lose_reply_to(mut self, command: &'static str) -> Self {
         self.lost.push(command);
+        self
+    }
+
+    /// Kills the client at an instant: `killed` is cancelled, which is to end it, and from then on nothing passes, not
+    /// even what it might do in its last moment. To the server its connections close; to the client nothing happens.
+    #[must_use]
+    pub fn kill_at(mut self, at: At, killed: CancellationToken) -> Self {
+        self.kill = Some((at, killed));
         self
     }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use rustls::{ClientConfig, ServerConfig};
 
 use super::data::Way;
-use super::{How, Shared, What, end, lock, word};
+use super::{At, How, Shared, What, end, lock, word};
 use crate::pki;
 use crate::poll::readable;
 use crate::servers::tls::Mode;
@@ -48,6 +48,8 @@ struct Noted {
     asked: Asked,
     /// Its reply is to be lost.
     losing: bool,
+    /// Its number, over all sessions.
+    number: usize,
 }
 
 impl Session {
@@ -83,8 +85,14 @@ impl Session {
             self.secure(&mut client, &mut server)?;
         }
         let mut losing = false;
+        let mut number = 0;
         let mut asked = Asked::Nothing;
         while !self.shared.is_over() {
+            if self.shared.is_killed() {
+                drop(server);
+                self.shared.keep(client);
+                return Ok(());
+            }
             let polled = readable(&[&client, &server]);
             // Looked at before anything is passed on: a reply to the break must not arrive.
             if let Some((what, how)) = lock(&self.breaking).take() {
@@ -100,6 +108,12 @@ impl Session {
                     return client.finish();
                 }
                 while let Some(line) = from_server.take() {
+                    if is_final(&line) {
+                        self.shared.reach(At::Reply(number));
+                        if self.shared.is_killed() {
+                            break;
+                        }
+                    }
                     if losing && !line.starts_with(b"1") {
                         return Ok(());
                     }
@@ -124,6 +138,11 @@ impl Session {
                 }
                 while let Some(line) = from_client.take() {
                     let noted = self.note(&line);
+                    number = noted.number;
+                    self.shared.reach(At::Command(number));
+                    if self.shared.is_killed() {
+                        break;
+                    }
                     losing |= noted.losing;
                     asked = noted.asked;
                     server.write_all(&self.redirected(line)?)?;
@@ -156,11 +175,19 @@ impl Session {
             "PROT" => Asked::Protection(text.ends_with('P')),
             _ => Asked::Nothing,
         };
-        lock(&self.shared.commands).push(text);
+        let number = {
+            let mut commands = lock(&self.shared.commands);
+            commands.push(text);
+            commands.len()
+        };
         let mut plan = lock(&self.shared.plan);
         let at = plan.lost.iter().position(|lost| *lost == command);
         let losing = at.map(|at| plan.lost.remove(at)).is_some();
-        Noted { asked, losing }
+        Noted {
+            asked,
+            losing,
+            number,
+        }
     }
 
     /// A reply line, with a port of ours in place of the server's.
@@ -221,6 +248,11 @@ impl Session {
         });
         Ok(own)
     }
+}
+
+/// Whether a reply ends with this line: it has no dash after its code, and is not one of those that others follow.
+fn is_final(line: &[u8]) -> bool {
+    matches!(line, [b'2'..=b'5', b'0'..=b'9', b'0'..=b'9', b' ', ..])
 }
 
 /// Lines out of pieces.

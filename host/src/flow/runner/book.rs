@@ -213,7 +213,7 @@ impl Book {
         let after = match self.pause(&error.retry) {
             Some(pause) => {
                 self.tally().wait(pause, &error.message);
-                let look = error.effect != Effect::None;
+                let look = error.effect == Effect::Unknown;
                 After::Again { look }
             }
             // No document failed: the step itself did.

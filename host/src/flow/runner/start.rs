@@ -57,8 +57,16 @@ pub async fn run(flow: &Flow, options: &RunOptions) -> anyhow::Result<RunReport>
     Ok(RunReport { resumed, ..report })
 }
 
-/// Runs what was not done in a run that has ended: payloads that failed or were not dealt with, and, unless only payloads
-/// are meant (`only_failed`), steps that failed as a whole.
+/// What of a run is run again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Again {
+    /// Payloads that failed or were not dealt with, and not steps that failed as a whole.
+    pub only_payloads: bool,
+    /// Also what an earlier try may have done, without looking: somebody has looked.
+    pub anew: bool,
+}
+
+/// Runs what was not done in a run that has ended.
 ///
 /// # Errors
 /// When there is no such run of the flow, when it has not ended or nothing is left to do, and as [`run`].
@@ -88,7 +96,7 @@ pub async fn retry(
     if recorded.state == "failed" {
         let opened = store
             .ledger
-            .write(move |connection| runs::reopen(connection, run, !only_failed));
+            .write(move |connection| runs::reopen(connection, run, !again.only_payloads, again.anew));
         opened.durable().await?;
     }
     resume(flow, recorded, options, &store, spool).await

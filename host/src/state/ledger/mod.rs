@@ -2,9 +2,11 @@
 //!
 //! One thread writes. It takes all that waits for it into one transaction, so that many payloads which become safe at
 //! the same time cost one flush of the disk. Reading goes past it. [`runs`] has the queries of runs and their steps,
-//! [`payloads`] those of payloads, [`seen`] those of what a flow has had before.
+//! [`payloads`] those of payloads, [`seen`] those of what a flow has had before, and
+//! [`report`] those of whoever looks.
 
 pub mod payloads;
+pub mod report;
 pub mod runs;
 mod schema;
 pub mod seen;

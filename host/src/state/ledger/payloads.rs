@@ -269,7 +269,9 @@ pub fn fail(
         After::Again { look: false } => "pending",
         After::Parked => "failed",
     };
-    let sql = "UPDATE payloads SET state = ?2, tries = ?3, error = ?4 WHERE seq = ?1";
+    // A note is about what may have been done.
+    let sql = "UPDATE payloads SET state = ?2, tries = ?3, error = ?4,
+        note = iif(?4 ->> 'effect' = 'unknown', note, NULL) WHERE seq = ?1";
     connection
         .prepare_cached(sql)?
         .execute(params![seq, state, attempt, Fault::of(error).json()])?;

@@ -129,15 +129,15 @@ pub fn resume(connection: &Connection, run: i64) -> rusqlite::Result<()> {
 }
 
 /// Opens a run again that has ended, for what was not done in it: payloads that failed, and with `whole` also steps that
-/// failed as such.
+/// failed as such. `anew`: somebody has looked, and what may have been done is to be done.
 ///
 /// # Errors
 /// SQLite's.
-pub fn reopen(connection: &Connection, run: i64, whole: bool) -> rusqlite::Result<()> {
+pub fn reopen(connection: &Connection, run: i64, whole: bool, anew: bool) -> rusqlite::Result<()> {
     let sql = "UPDATE payloads SET tries = 0,
-            state = iif(error ->> 'effect' IN ('unknown', 'partial'), 'unknown', 'pending')
-        WHERE run = ?1 AND state = 'failed' AND (?2 OR maker >= 0)";
-    connection.execute(sql, params![run, whole])?;
+            state = iif(error ->> 'effect' = 'unknown' AND NOT ?3, 'unknown', 'pending'), note = iif(?3, NULL, note)
+        WHERE run = ?1 AND (state = 'failed' OR state = 'unknown' AND ?3) AND (?2 OR maker >= 0)";
+    connection.execute(sql, params![run, whole, anew])?;
     if whole {
         // The first step looks again; what it made before it has not to make again.
         let sql = "UPDATE payloads SET state = 'pending', tries = 0 WHERE run = ?1 AND maker < 0
