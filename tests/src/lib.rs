@@ -14,6 +14,8 @@
 //! - [`serving`]: [`Serving`](serving::Serving), `flowhost serve` as a process. [`gate`]: [`Gate`](gate::Gate), which keeps
 //!   a run going for as long as a test wants.
 //! - [`tree`]: folders of files, compared as wholes.
+//! - [`torture`]: processes that are killed, connections that break and disks that fill, until everything is where it
+//!   belongs. [`power`]: power that goes, and what is left on the disk.
 //!
 //! Everything listens on loopback and on ports that nobody else has; readiness is waited for, never slept for.
 
@@ -23,6 +25,7 @@ pub mod guests;
 pub mod large;
 pub mod pki;
 mod poll;
+pub mod power;
 pub mod proxy;
 pub mod run;
 pub mod script;
@@ -30,5 +33,6 @@ pub mod servers;
 pub mod serving;
 pub mod shop;
 pub mod steps;
+pub mod torture;
 pub mod tree;
 pub mod wire;

@@ -322,7 +322,7 @@ fn new_key() -> KeyPair {
     KeyPair::generate().expect("ring can make one")
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");

@@ -1,6 +1,6 @@
 //! A web server that takes what flows send.
 
-use flowhost::demo::receiver::{HttpReceiver, Received};
+use flowhost::demo::receiver::{HttpReceiver, Manner, Received};
 
 /// The embedded HTTP receiver on a runtime of its own.
 pub struct Shop {
@@ -39,5 +39,15 @@ impl Shop {
     #[must_use]
     pub fn received(&self) -> Vec<Received> {
         self.receiver.received()
+    }
+    /// The same, and forgets it.
+    #[must_use]
+    pub fn take_received(&self) -> Vec<Received> {
+        self.receiver.take_received()
+    }
+
+    /// From here on asks how each request is to be answered, after it was remembered.
+    pub fn answer_by(&self, manner: impl Fn(&Received) -> Manner + Send + Sync + 'static) {
+        self.receiver.answer_by(manner);
     }
 }

@@ -7,12 +7,14 @@ mod apt;
 mod bench;
 mod build;
 mod demo;
+mod faults;
 mod fuzz;
 mod guests;
 mod lint;
 mod process;
 mod servers;
 mod test;
+mod torture;
 mod wasm;
 mod workspace;
 
@@ -61,10 +63,15 @@ enum Command {
     /// Measure flowhost beside other FTP clients on a real server
     #[command(long_about = bench::HELP)]
     Bench(bench::Options),
+    /// Kill flowhost at random moments and see that nothing is lost or done twice
+    #[command(long_about = torture::HELP)]
+    Torture(torture::Options),
     /// Check format, lints, docs and dependencies (licences, sources, bans, advisories)
     Lint,
     /// Build the connectors that misbehave in the tests, into target/guests
     Guests,
+    /// Build the library that lets disks fail below flowhost in the tests (Linux)
+    Faults,
     /// Get the FTP servers of the tests into target/servers; none is installed on the machine
     Servers,
     /// Find or get the wasm32-wasip2 toolchain and say which one it is
@@ -94,8 +101,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Test { arguments } => test::run(&workspace, &arguments)?,
         Command::Fuzz(options) => fuzz::run(&workspace, &options)?,
         Command::Bench(options) => bench::run(&workspace, &options)?,
+        Command::Torture(options) => torture::run(&workspace, &options)?,
         Command::Lint => lint::run(&workspace)?,
         Command::Guests => guests::run(&workspace)?,
+        Command::Faults => faults::run(&workspace)?,
         Command::Servers => servers::run(&workspace)?,
         Command::Toolchain => println!("{}", wasm::toolchain(&workspace)?),
     }

@@ -1,11 +1,12 @@
 //! The embedded HTTP receiver: stands for the shop system that a flow sends its payloads to.
 
-use std::convert::Infallible;
+use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
@@ -45,14 +46,52 @@ impl Received {
     }
 }
 
+/// How a request is answered once its body has arrived and is remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// At once.
+    Prompt,
+    /// After this time.
+    Late(Duration),
+    /// Not at all: the connection is closed. Who sent the request cannot know that it arrived.
+    Silent,
+}
+
 /// An HTTP/1.1 server on loopback that takes every body and remembers what came; it ends when dropped.
 ///
 /// A path that starts with `/status/CODE` is answered with that code, everything else with 200.
 #[derive(Debug)]
 pub struct HttpReceiver {
     address: SocketAddr,
-    received: Arc<Mutex<Vec<Received>>>,
+    shared: Arc<Shared>,
     accepting: JoinHandle<()>,
+}
+
+/// What all connections share.
+#[derive(Default)]
+struct Shared {
+    received: Mutex<Vec<Received>>,
+    manner: Mutex<Option<Manners>>,
+}
+
+/// Says how a request is answered.
+type Manners = Arc<dyn Fn(&Received) -> Manner + Send + Sync>;
+
+impl Shared {
+    fn received(&self) -> MutexGuard<'_, Vec<Received>> {
+        self.received.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn manner(&self, one: &Received) -> Manner {
+        let manners = self.manner.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        manners.map_or(Manner::Prompt, |manners| manners(one))
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} requests", self.received().len())
+    }
 }
 
 impl HttpReceiver {
@@ -65,11 +104,11 @@ impl HttpReceiver {
     pub async fn start() -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let received = Arc::default();
-        let accepting = tokio::spawn(accept(listener, Arc::clone(&received)));
+        let shared = Arc::default();
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&shared)));
         Ok(Self {
             address,
-            received,
+            shared,
             accepting,
         })
     }
@@ -89,10 +128,18 @@ impl HttpReceiver {
     /// What has arrived so far, in the order in which the bodies were complete.
     #[must_use]
     pub fn received(&self) -> Vec<Received> {
-        self.received
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.shared.received().clone()
+    }
+
+    /// The same, and forgets it: there is room for as many again.
+    #[must_use]
+    pub fn take_received(&self) -> Vec<Received> {
+        std::mem::take(&mut *self.shared.received())
+    }
+
+    /// From here on asks how each request is to be answered, after it was remembered.
+    pub fn answer_by(&self, manner: impl Fn(&Received) -> Manner + Send + Sync + 'static) {
+        *self.shared.manner.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(manner));
     }
 }
 
@@ -102,11 +149,11 @@ impl Drop for HttpReceiver {
     }
 }
 
-async fn accept(listener: TcpListener, received: Arc<Mutex<Vec<Received>>>) {
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     while let Ok((connection, _)) = listener.accept().await {
-        let received = Arc::clone(&received);
+        let shared = Arc::clone(&shared);
         tokio::spawn(async move {
-            let service = service_fn(move |request| answer(request, Arc::clone(&received)));
+            let service = service_fn(move |request| answer(request, Arc::clone(&shared)));
             // A client that goes away in the middle is no failure of the receiver; nothing was recorded.
             let _ = http1::Builder::new()
                 .serve_connection(TokioIo::new(connection), service)
@@ -115,10 +162,8 @@ async fn accept(listener: TcpListener, received: Arc<Mutex<Vec<Received>>>) {
     }
 }
 
-async fn answer(
-    request: Request<Incoming>,
-    received: Arc<Mutex<Vec<Received>>>,
-) -> Result<Response<String>, Infallible> {
+/// An error closes the connection without an answer.
+async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> io::Result<Response<String>> {
     let (head, body) = request.into_parts();
     let status = wanted_status(head.uri.path());
     let Ok((size, sha256)) = digest(body).await else {
@@ -141,15 +186,29 @@ async fn answer(
         size,
         sha256,
     };
-    let mut all = received.lock().unwrap_or_else(PoisonError::into_inner);
-    if all.len() >= MAX_RECORDED {
+    let manner = shared.manner(&one);
+    if !remember(&shared, one) {
         return Ok(reply(
             StatusCode::INSUFFICIENT_STORAGE,
             "too many requests to remember",
         ));
     }
-    all.push(one);
+    match manner {
+        Manner::Prompt => {}
+        Manner::Late(time) => tokio::time::sleep(time).await,
+        Manner::Silent => return Err(io::ErrorKind::ConnectionAborted.into()),
+    }
     Ok(reply(status, "received"))
+}
+
+/// Whether there was room for one more.
+fn remember(shared: &Shared, one: Received) -> bool {
+    let mut all = shared.received();
+    let room = all.len() < MAX_RECORDED;
+    if room {
+        all.push(one);
+    }
+    room
 }
 
 fn reply(status: StatusCode, text: &str) -> Response<String> {

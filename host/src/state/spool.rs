@@ -123,7 +123,9 @@ impl Spool {
     }
 
     fn open(parent: &Path, name: &str, kept: bool, quota: Arc<Quota>) -> anyhow::Result<Arc<Self>> {
-        fs::create_dir_all(parent).with_context(|| format!("cannot make the folder {}", parent.display()))?;
+        fs::create_dir_all(parent)
+            .and_then(|()| parent.parent().map_or(Ok(()), sync_folder))
+            .with_context(|| format!("cannot make the folder {}", parent.display()))?;
         let folder = parent.join(name);
         private_folder(&folder)
             .and_then(|()| sync_folder(parent))
