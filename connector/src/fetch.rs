@@ -14,6 +14,7 @@ use crate::session::{Session, may_retry};
 use crate::settings::{TransferType, Verify};
 use crate::task::Task;
 use crate::text;
+use crate::version::Known;
 
 /// The size of a copy's steps. WASI moves at most 64 KiB at a time, and larger buffers gain nothing.
 pub const CHUNK: usize = 64 * 1024;
@@ -53,8 +54,11 @@ pub fn fetch(client: &mut Client, found: &Found, task: &Task) -> Result<Offered,
                 client.recover(&mut tries, error)?;
             }
         }
-        // It failed, perhaps because it has changed since it was listed.
-        if let Stat::Is(entry) = client.attempt(|session| session.stat(&found.path))? {
+        // It failed, perhaps because it has changed since it was listed. What has not keeps its version: this look may
+        // tell the time more exactly than the listing, and the same file would be a new one to the flow.
+        if let Stat::Is(entry) = client.attempt(|session| session.stat(&found.path))?
+            && !Known::of(&found).may_be(&entry)
+        {
             found = Found::new(found.path, &entry);
         }
     }

@@ -34,6 +34,14 @@ pub struct Known {
 }
 
 impl Known {
+    /// What is known of a file that was found.
+    pub fn of(found: &Found) -> Self {
+        Self {
+            size: found.size,
+            modified: found.modified,
+        }
+    }
+
     /// Reads a version. None when it is not one of ours.
     pub fn read(version: &str) -> Option<Self> {
         let (size, time) = version.split_once('-')?;

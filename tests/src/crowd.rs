@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::guests::{Guest, Outcome, STEP, host, resident_kib};
+use crate::guests::{Guest, INTERRUPTED, Outcome, STEP, host, resident_kib};
 use crate::run::{Bench, SHOP, flow, get, write};
 use crate::servers::FtpServer;
 use crate::tree::sha256;
@@ -186,7 +186,7 @@ fn assert_cancelled(outcome: &Outcome) {
     let failed = outcome.failures();
     assert_eq!(
         (&failed[0]["step"], &failed[0]["kind"], &failed[0]["message"]),
-        (&json!(STEP), &json!("cancelled"), &json!("cancelled")),
+        (&json!(STEP), &json!("cancelled"), &json!(INTERRUPTED)),
         "{outcome}"
     );
 }

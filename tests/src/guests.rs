@@ -18,7 +18,7 @@ use flowhost::policy::Policy;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-pub use outcome::Outcome;
+pub use outcome::{INTERRUPTED, Outcome};
 
 use crate::run::{Bench, cache};
 use crate::steps::write;

@@ -14,6 +14,7 @@ use flowhost::engine::{Runtime, RuntimeOptions};
 use flowhost::event::{Event, Events};
 use flowhost::flow::{Flow, LoadOptions, RunOptions, load, run};
 use flowhost::policy::Policy;
+use flowhost::state::store::Store;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
@@ -144,7 +145,7 @@ struct Ended {
     took: Duration,
 }
 
-async fn run_once(flow: Arc<Flow>, state: std::path::PathBuf) -> Ended {
+async fn run_once(flow: Arc<Flow>, store: Arc<Store>) -> Ended {
     let failures = Arc::new(Mutex::new(Vec::new()));
     let heard = Arc::clone(&failures);
     let options = RunOptions {
@@ -159,7 +160,8 @@ async fn run_once(flow: Arc<Flow>, state: std::path::PathBuf) -> Ended {
             }
         }),
         policy: Policy::default().allow("127.0.0.1").expect("an address"),
-        ..RunOptions::new(state)
+        store: Some(store),
+        ..RunOptions::new("")
     };
     let began = Instant::now();
     run(&flow, &options).await.expect("it begins");
@@ -194,21 +196,22 @@ async fn all_at_once(crowd: SocketAddr, honest: (&Bench, &Value), bench: &Bench)
         "auth": { "username": "shop", "password": "s3cret-shop" },
     });
     let hostile = flow(&[(SHOP, settings)], vec![get(SHOP, json!({ "path": "a.txt" }))]);
+    let hostile = with(hostile, "overlap", "allow");
     let hostile = loaded(&runtime, bench, &hostile).await;
     let (honest_bench, honest_flow) = honest;
     let honest_flow = loaded(&runtime, honest_bench, honest_flow).await;
+    let store = Store::open(&bench.path("state"), None).expect("a state folder");
     let mut runs = Vec::new();
     for number in 0..CROWD {
-        // In one state folder, each run would look after what all the others may have left.
-        let state = bench.path(&format!("state/{}", number / WAVE));
-        runs.push(tokio::spawn(run_once(Arc::clone(&hostile), state)));
+        runs.push(tokio::spawn(run_once(Arc::clone(&hostile), Arc::clone(&store))));
         if number % WAVE == WAVE - 1 {
             // Signing in takes some milliseconds of work: all at the same instant would find the servers too slow.
             tokio::time::sleep(Duration::from_millis(40)).await;
         }
     }
     // In the middle of it: none of them is over yet.
-    let honest = run_once(honest_flow, honest_bench.path("state")).await;
+    let own = Store::open(&honest_bench.path("state"), None).expect("a state folder");
+    let honest = run_once(honest_flow, own).await;
     let mut ended = Vec::new();
     for run in runs {
         ended.push(run.await.expect("no panic"));

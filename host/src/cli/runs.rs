@@ -362,7 +362,7 @@ fn export(args: &ExportArgs) -> anyhow::Result<ExitCode> {
         // A name of the other side is not to lead anywhere.
         let name = name.replace(|c: char| std::path::is_separator(c) || c.is_control(), "_");
         let path = folder.join(format!("{}-{name}", document.number));
-        let written = copy(&store, &id, document.number, &path);
+        let written = copy(&store, document.number, &path);
         match written {
             Ok(()) => output::line(&output::harmless(&path.display().to_string())),
             Err(error) => {
@@ -374,8 +374,8 @@ fn export(args: &ExportArgs) -> anyhow::Result<ExitCode> {
     Ok(exit(all_well))
 }
 
-fn copy(store: &Store, run: &str, number: i64, path: &PathBuf) -> anyhow::Result<()> {
-    let mut body = store.body(run, number)?.open().context("it cannot be read")?;
+fn copy(store: &Store, number: i64, path: &PathBuf) -> anyhow::Result<()> {
+    let mut body = store.body(number)?.open().context("it cannot be read")?;
     let mut file = fs::File::create_new(path).with_context(|| format!("cannot make {}", path.display()))?;
     std::io::copy(&mut body, &mut file).with_context(|| format!("cannot write {}", path.display()))?;
     Ok(())

@@ -151,7 +151,7 @@ impl<'a> Run<'a> {
         recorded: Recorded,
         options: &'a RunOptions,
         store: &Arc<Store>,
-        spool: Arc<Spool>,
+        spool: &Arc<Spool>,
     ) -> Self {
         let began = Timestamp::from_millisecond(recorded.started).unwrap_or_else(|_| Timestamp::now());
         Self {
@@ -161,7 +161,7 @@ impl<'a> Run<'a> {
             recorded,
             options,
             store: Arc::clone(store),
-            spool,
+            spool: Arc::clone(spool),
             session: Session::default(),
         }
     }

@@ -14,6 +14,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use uuid::Uuid;
 
 /// A body up to this length is no file of its own: it saves one for each of thousands of small payloads.
@@ -110,7 +111,7 @@ impl Spool {
             false,
             Arc::new(Quota::new(quota, 0)),
         )?;
-        remove_left(parent, |_| false);
+        remove_left(parent, |_| Need::Unknown);
         Ok(spool)
     }
 
@@ -174,6 +175,12 @@ impl Spool {
         &self.quota
     }
 
+    /// The path of a body's file, which may be in another run's spool.
+    #[must_use]
+    pub fn file(&self, file: &str) -> PathBuf {
+        self.folder.parent().unwrap_or(&self.folder).join(file)
+    }
+
     /// Removes the files that nobody needs any more: what a killed process was writing, and bodies of payloads that are
     /// through. When none is needed, the folder goes.
     pub fn tidy(&self, needed: &[String]) {
@@ -181,12 +188,13 @@ impl Spool {
             remove(&self.folder);
             return;
         }
+        let needed: Vec<PathBuf> = needed.iter().map(|file| self.file(file)).collect();
         for file in entries(&self.folder) {
             let name = file
                 .file_name()
                 .and_then(|name| name.to_str())
                 .unwrap_or_default();
-            if name != LOCK_FILE && !needed.iter().any(|needed| needed == name) {
+            if name != LOCK_FILE && !needed.contains(&file) {
                 let _ = fs::remove_file(&file); // It costs room and nothing else.
             }
         }
@@ -196,7 +204,15 @@ impl Spool {
     pub fn release(&self, size: u64, file: Option<&str>) {
         self.quota.free(size);
         if let Some(file) = file {
-            let _ = fs::remove_file(self.folder.join(file)); // What stays is removed with the folder.
+            let _ = fs::remove_file(self.file(file)); // What stays is removed with the folder.
+        }
+    }
+
+    /// The same, for a body that the ledger had.
+    pub fn release_body(&self, body: &Body) {
+        self.quota.free(body.len());
+        if let Some(path) = body.path() {
+            let _ = fs::remove_file(path);
         }
     }
 
@@ -248,19 +264,41 @@ pub(super) fn is_locked(folder: &Path) -> bool {
     File::open(folder.join(LOCK_FILE)).is_ok_and(|file| file.try_lock().is_err())
 }
 
-/// Removes the spools below a folder that no process has and no ledger needs. One that cannot be removed costs room and
+/// What is known of a spool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Need {
+    /// Its run goes on, or its bodies are needed.
+    Needed,
+    /// Its run has ended, and none of its bodies is needed.
+    Over,
+    /// Nobody knows of its run.
+    Unknown,
+}
+
+/// How old a spool without a lock must be to be taken for one that was left while it was made.
+const MAKING: Duration = Duration::from_mins(1);
+
+/// Removes the spools below a folder that no process has and nobody needs. One that cannot be removed costs room and
 /// nothing else.
-pub(super) fn remove_left(parent: &Path, is_needed: impl Fn(&str) -> bool) {
+pub(super) fn remove_left(parent: &Path, need: impl Fn(&str) -> Need) {
     for folder in entries(parent) {
-        // Without a lock file it is no spool, or one that is being made at this moment.
-        let Ok(lock) = File::open(folder.join(LOCK_FILE)) else {
+        let Some(name) = folder.file_name().and_then(|name| name.to_str()) else {
             continue;
         };
-        let name = folder.file_name().and_then(|name| name.to_str());
-        if lock.try_lock().is_ok() && name.is_some_and(|name| !is_needed(name)) {
+        let is_free = match File::open(folder.join(LOCK_FILE)) {
+            Ok(lock) => lock.try_lock().is_ok(),
+            // It may be one that is being made at this moment.
+            Err(_) => need(name) == Need::Over || is_old(&folder),
+        };
+        if is_free && need(name) != Need::Needed {
             remove(&folder);
         }
     }
+}
+
+fn is_old(folder: &Path) -> bool {
+    let modified = fs::metadata(folder).and_then(|folder| folder.modified());
+    modified.is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age > MAKING))
 }
 
 fn entries(folder: &Path) -> impl Iterator<Item = PathBuf> {
@@ -399,10 +437,11 @@ impl BodyWriter {
         let hash = self.hash.take().unwrap_or_default().finalize();
         let file = match self.file.take() {
             Some((part, file)) => {
-                let name = format!("{}.{}", hash.to_hex(), Uuid::now_v7().simple());
+                let folder = self.spool.folder.file_name().unwrap_or_default().display();
+                let name = format!("{folder}/{}.{}", hash.to_hex(), Uuid::now_v7().simple());
                 let renamed = file
                     .sync_all()
-                    .and_then(|()| fs::rename(part.path(), self.spool.folder.join(&name)))
+                    .and_then(|()| fs::rename(part.path(), self.spool.file(&name)))
                     .and_then(|()| sync_folder(&self.spool.folder));
                 renamed.map_err(|source| self.spool.disk(source))?;
                 Some(name)
@@ -588,10 +627,8 @@ mod tests {
         let large = seal(SMALL_BODY + 1);
         let stored = large.stored().expect("not kept yet").clone();
         let name = stored.file.expect("a file");
-        assert!(
-            name.starts_with(&*blake3::hash(&vec![7; SMALL_BODY + 1]).to_hex()),
-            "{name}"
-        );
+        let hash = blake3::hash(&vec![7; SMALL_BODY + 1]).to_hex();
+        assert!(name.starts_with(&format!("run-1/{hash}.")), "{name}");
         large.keep();
         drop(seal(SMALL_BODY + 2));
         let used = 10 + SMALL_BODY as u64 + 1;
@@ -613,12 +650,23 @@ mod tests {
         let parent = tempfile::tempdir().expect("a temporary folder");
         let first = Spool::of_run(parent.path(), "run-1", Arc::default()).expect("a spool");
         assert!(Spool::of_run(parent.path(), "run-1", Arc::default()).is_err());
-        remove_left(parent.path(), |_| false);
-        assert!(first.folder().exists());
+        for need in [Need::Over, Need::Unknown] {
+            remove_left(parent.path(), |_| need);
+            assert!(first.folder().exists());
+        }
         drop(first);
-        remove_left(parent.path(), |name| name == "run-1");
+        remove_left(parent.path(), |name| {
+            assert_eq!(name, "run-1");
+            Need::Needed
+        });
         assert!(parent.path().join("run-1").exists());
-        remove_left(parent.path(), |_| false);
+        remove_left(parent.path(), |_| Need::Unknown);
         assert!(!parent.path().join("run-1").exists());
+        // Its lock never came to the disk; or it is being made just now.
+        fs::create_dir(parent.path().join("run-2")).expect("made");
+        remove_left(parent.path(), |_| Need::Unknown);
+        assert!(parent.path().join("run-2").exists());
+        remove_left(parent.path(), |_| Need::Over);
+        assert!(!parent.path().join("run-2").exists());
     }
 }

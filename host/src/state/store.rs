@@ -3,11 +3,13 @@
 use super::body::Body;
 use super::ledger::{Ledger, payloads, report, runs, seen};
 use super::lock::Lock;
-use super::spool::{Quota, Spool, is_locked, remove_left};
+use super::spool::{Need, Quota, Spool, is_locked, remove_left};
 use anyhow::Context as _;
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The state folder of a process. Other processes may use the same one.
 #[derive(Debug)]
@@ -16,6 +18,28 @@ pub struct Store {
     pub ledger: Ledger,
     folder: PathBuf,
     quota: Arc<Quota>,
+    /// The runs that this process works on.
+    active: Mutex<HashSet<String>>,
+    /// A run has used up bodies in the spools of others.
+    untidy: AtomicBool,
+}
+
+/// A run that this process works on.
+#[derive(Debug)]
+pub struct Active {
+    /// Where its bodies are.
+    pub spool: Arc<Spool>,
+    store: Arc<Store>,
+    run: String,
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        self.store.active().remove(&self.run);
+        if self.store.untidy.swap(false, Ordering::Relaxed) {
+            self.store.sweep();
+        }
+    }
 }
 
 impl Store {
@@ -33,16 +57,47 @@ impl Store {
             ledger,
             folder: folder.to_path_buf(),
             quota: Arc::new(Quota::new(quota, kept)),
+            active: Mutex::default(),
+            untidy: AtomicBool::new(false),
         };
         store.sweep();
         Ok(Arc::new(store))
     }
 
-    /// The spool of a run that this process works on.
+    /// Begins to work on a run; none when somebody does already, in this process or another.
     ///
     /// # Errors
-    /// When it cannot be made, or another process has it.
-    pub fn spool(&self, run: &str) -> anyhow::Result<Arc<Spool>> {
+    /// When the folder of its bodies cannot be made.
+    pub fn work_on(self: &Arc<Self>, run: &str) -> anyhow::Result<Option<Active>> {
+        // Asked of this process first: many runs at once are not to ask the disk for each other.
+        if !self.active().insert(run.to_owned()) {
+            return Ok(None);
+        }
+        let spool = if self.is_worked_on(run) {
+            Ok(None)
+        } else {
+            self.spool(run).map(Some)
+        };
+        if !matches!(spool, Ok(Some(_))) {
+            self.active().remove(run);
+        }
+        Ok(spool?.map(|spool| Active {
+            spool,
+            store: Arc::clone(self),
+            run: run.to_owned(),
+        }))
+    }
+
+    fn active(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.active.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A run takes payloads over from others, and with them bodies in their spools.
+    pub fn takes_over(&self) {
+        self.untidy.store(true, Ordering::Relaxed);
+    }
+
+    fn spool(&self, run: &str) -> anyhow::Result<Arc<Spool>> {
         let spool = Spool::of_run(&self.spools(), run, Arc::clone(&self.quota))?;
         // What a killed process was writing.
         let needed = self.ledger.read(|connection| payloads::files(connection, run))?;
@@ -74,7 +129,9 @@ impl Store {
                 None => Ok(()),
             });
         forgotten.durable().await?;
-        spool.tidy(&[]);
+        // Another run may have taken some of it over.
+        let needed = self.ledger.read(|connection| payloads::files(connection, run))?;
+        spool.tidy(&needed);
         Ok(true)
     }
 
@@ -82,12 +139,12 @@ impl Store {
     ///
     /// # Errors
     /// When it is not kept, or cannot be read.
-    pub fn body(&self, run: &str, number: i64) -> anyhow::Result<Body> {
+    pub fn body(&self, number: i64) -> anyhow::Result<Body> {
         let kept = self.ledger.read(|connection| report::kept(connection, number))?;
         let (bytes, file) = kept.with_context(|| format!("the document {number} is not kept"))?;
         let length = bytes.map_or(0, |bytes| bytes.len() as u64);
         Ok(match file {
-            Some(file) => Body::in_file(self.spools().join(run).join(file), length),
+            Some(file) => Body::in_file(self.spools().join(file), length),
             None => Body::in_row(&self.ledger, number, length),
         })
     }
@@ -118,10 +175,17 @@ impl Store {
     /// Removes what nobody needs any more from the folder of the spools.
     pub fn sweep(&self) {
         remove_left(&self.spools(), |run| {
+            let need = self.ledger.read(|connection| {
+                let files = payloads::files(connection, run)?;
+                Ok(match runs::by_id(connection, run)? {
+                    _ if !files.is_empty() => Need::Needed,
+                    Some(recorded) if recorded.state == "running" => Need::Needed,
+                    Some(_) => Need::Over,
+                    None => Need::Unknown,
+                })
+            });
             // Where the ledger does not tell, it is better kept.
-            self.ledger
-                .read(|connection| payloads::files(connection, run))
-                .map_or(true, |files| !files.is_empty())
+            need.unwrap_or(Need::Needed)
         });
     }
 

@@ -7,6 +7,9 @@ use serde_json::Value;
 
 use crate::run::Bench;
 
+/// What a step says that was interrupted.
+pub const INTERRUPTED: &str = "the run was asked to end; it goes on from here when the flow is run again";
+
 /// What became of a guest.
 pub struct Outcome {
     /// What the run came to; or why there was none.

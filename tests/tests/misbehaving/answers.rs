@@ -21,8 +21,8 @@ fn a_summary_of_lies_changes_what_the_host_counts_itself_in_nothing() {
         (1, 5, 0),
         "{outcome}"
     );
-    // Only the connector knows what it skipped; twice as much as can be is no less.
-    assert_eq!(report.skipped, u64::MAX, "{outcome}");
+    // Only the connector knows what it skipped; twice as much as the ledger can count is no less.
+    assert!(report.skipped > u64::MAX / 3, "{outcome}");
 }
 
 fn assert_message_is_short(outcome: &Outcome) {

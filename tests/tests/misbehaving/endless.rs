@@ -1,6 +1,6 @@
 //! Guests that do not end.
 
-use flow_tests::guests::{Guest, Outcome, STEP};
+use flow_tests::guests::{Guest, INTERRUPTED, Outcome, STEP};
 use std::net::TcpListener;
 
 const PARTS: [&str; 2] = ["the connector did not end within 300ms", "`timeout`"];
@@ -90,7 +90,7 @@ fn a_wait_ends_with_the_runs_cancellation() {
 fn assert_cancelled(outcome: &Outcome) {
     let failed = outcome.failures();
     assert_eq!(failed[0]["step"], STEP, "{outcome}");
-    assert_eq!(failed[0]["message"], "cancelled", "{outcome}");
+    assert_eq!(failed[0]["message"], INTERRUPTED, "{outcome}");
     assert!(
         failed.iter().all(|failure| failure["kind"] == "cancelled"),
         "{outcome}"

@@ -124,7 +124,7 @@ impl Book {
             origin,
         } = recorded;
         let body = size.filter(|_| stored).map(|size| match &file {
-            Some(file) => Body::in_file(self.spool.folder().join(file), size),
+            Some(file) => Body::in_file(self.spool.file(file), size),
             None => Body::in_row(&self.store.ledger, seq, size),
         });
         Item {
@@ -177,30 +177,23 @@ impl Book {
             .store
             .ledger
             .write(move |connection| payloads::pass(connection, &passed));
-        self.through(item, through, written);
+        self.release(item.payload.body.clone().filter(|_| through), written);
     }
 
     /// A payload that is through needs its body no more. Nobody waits for that, but the ledger is first.
-    fn through(&self, item: &Item, through: bool, written: Ticket<()>) {
-        let Some(body) = item.payload.body.clone().filter(|_| through) else {
-            return;
-        };
+    pub(super) fn release(&self, body: Option<Body>, written: Ticket<()>) {
+        let Some(body) = body else { return };
         let spool = Arc::clone(&self.spool);
-        let release = async move {
+        self.tally().behind.spawn(async move {
             if written.durable().await.is_ok() {
-                let file = body
-                    .path()
-                    .and_then(|path| path.file_name())
-                    .and_then(|name| name.to_str());
-                spool.release(body.len(), file);
+                spool.release_body(&body);
             }
-        };
-        self.tally().behind.spawn(release);
+        });
     }
 
     /// A payload ended in the step.
     pub(in crate::flow) fn consume(&self, item: &Item) {
-        self.tally().consumed.push(item.seq);
+        self.tally().consumed.push((item.seq, item.payload.body.clone()));
     }
 
     /// A payload failed in the step.
@@ -258,9 +251,16 @@ impl Book {
         self.tally().unsettled.push(item);
     }
 
-    /// A payload that the step began to make will not come.
+    /// A payload that the step began to make will not come, unless the same try still makes it.
     pub(in crate::flow) fn lost(&self, metadata: &Metadata, error: Error) {
-        if self.is_interrupted(&error) {
+        let key = (metadata.id.clone(), metadata.version.clone());
+        let label = metadata.name.clone().unwrap_or_else(|| metadata.id.clone());
+        self.tally().given_up.insert(key, (label, error));
+    }
+
+    /// The same, when the try is over.
+    fn lost_for_good(&self, label: &str, error: &Error) {
+        if self.is_interrupted(error) {
             self.tally().lost = true;
             return;
         }
@@ -270,8 +270,7 @@ impl Book {
             tally.lost = true;
             return;
         }
-        let label = metadata.name.as_deref().unwrap_or(&metadata.id);
-        self.tell_failed(label, &error);
+        self.tell_failed(label, error);
         self.problem(
             true,
             Some(label),
@@ -320,8 +319,8 @@ impl Book {
     // What the step makes.
 
     /// Whether a payload is wanted.
-    pub(in crate::flow) fn offered(&self, metadata: &Metadata) -> Result<Reception, Error> {
-        if self.is_made(metadata)? {
+    pub(in crate::flow) async fn offered(&self, metadata: &Metadata) -> Result<Reception, Error> {
+        if self.is_made(metadata)? || self.adopts(metadata).await? {
             return Ok(Reception::Accepted);
         }
         if let Some(key) = self.dedupe.before(&self.place.flow, &self.place.step, metadata) {
@@ -348,6 +347,39 @@ impl Book {
             return Ok(Reception::Stop);
         }
         Ok(Reception::Accept(Target::Spool(self.spool.writer())))
+    }
+
+    /// Takes a payload over that an earlier run of the flow was left with, if there is one: it goes on where it was.
+    async fn adopts(&self, metadata: &Metadata) -> Result<bool, Error> {
+        let new = self.new_payload(metadata.clone(), None);
+        let ledger = &self.store.ledger;
+        let parked = ledger.read(|connection| payloads::parked(connection, &new));
+        let Some(seq) = parked.map_err(|error| internal(&error))? else {
+            return Ok(false);
+        };
+        self.store.takes_over();
+        let run = self.place.run;
+        let adopted = ledger.write(move |connection| payloads::adopt(connection, seq, run));
+        adopted.durable().await.map_err(|error| internal(&error))?;
+        let label = metadata.name.as_deref().unwrap_or(&metadata.id);
+        self.events.send(&Event::Log {
+            step: self.place.step.clone(),
+            level: "info",
+            message: format!("`{label}` was accepted by an earlier run, and goes on where that one ended."),
+        });
+        Ok(true)
+    }
+
+    /// A payload that the step makes.
+    fn new_payload(&self, metadata: Metadata, body: Option<Stored>) -> payloads::New {
+        payloads::New {
+            run: self.place.run,
+            maker: self.place.position,
+            metadata,
+            body,
+            step: self.place.position + 1,
+            done: self.place.position + 1 >= self.place.steps,
+        }
     }
 
     /// Whether this step has made a payload before, in this run.
@@ -379,19 +411,13 @@ impl Book {
             return Ok(false);
         }
         let size = body.size;
+        let key = (metadata.id.clone(), metadata.version.clone());
         let label = metadata.name.clone().unwrap_or_else(|| metadata.id.clone());
         let keys = self
             .dedupe
             .keys(&self.place.flow, &self.place.step, &metadata, &body.hash);
         let expires = self.dedupe.expires();
-        let new = payloads::New {
-            run: self.place.run,
-            maker: self.place.position,
-            metadata,
-            body: Some(body),
-            step: self.place.position + 1,
-            done: self.place.position + 1 >= self.place.steps,
-        };
+        let new = self.new_payload(metadata, Some(body));
         let through = new.done;
         let inserted = self.store.ledger.write(move |connection| {
             let seq = payloads::insert(connection, &new)?;
@@ -413,10 +439,15 @@ impl Book {
         if !through {
             sealed.keep();
         }
+        self.has_made(key, size);
+        Ok(true)
+    }
+
+    fn has_made(&self, key: (String, Option<String>), size: u64) {
         let mut tally = self.tally();
+        tally.given_up.remove(&key);
         tally.made += 1;
         tally.made_bytes += size;
-        Ok(true)
     }
 
     /// Takes note of a payload that goes to the next step as it comes, before that step gets it. Says whether it was on
@@ -425,14 +456,7 @@ impl Book {
         &self,
         metadata: &Metadata,
     ) -> Result<(Seq, Option<Option<String>>), Error> {
-        let new = payloads::New {
-            run: self.place.run,
-            maker: self.place.position,
-            metadata: metadata.clone(),
-            body: None,
-            step: self.place.position + 1,
-            done: false,
-        };
+        let new = self.new_payload(metadata.clone(), None);
         let noted = self
             .store
             .ledger
@@ -459,7 +483,7 @@ impl Book {
         facts: &serde_json::Value,
     ) -> Result<(), Error> {
         let position = self.place.position + 1;
-        let key = self.dedupe.before(&self.place.flow, &self.place.step, &metadata);
+        let known = self.dedupe.before(&self.place.flow, &self.place.step, &metadata);
         let expires = self.dedupe.expires();
         let passed = Passed {
             seq: item.seq,
@@ -474,16 +498,13 @@ impl Book {
         };
         let written = self.store.ledger.write(move |connection| {
             payloads::arrive(connection, &passed, size)?;
-            match &key {
-                Some(key) => seen::remember(connection, key, passed.seq, expires),
+            match &known {
+                Some(known) => seen::remember(connection, known, passed.seq, expires),
                 None => Ok(()),
             }
         });
         written.durable().await.map_err(|error| internal(&error))?;
-        let mut tally = self.tally();
-        tally.made += 1;
-        tally.made_bytes += size;
-        drop(tally);
+        self.has_made((metadata.id.clone(), metadata.version.clone()), size);
         self.events.send(&Event::PayloadDone {
             step: step.to_owned(),
             payload: item.payload.label().to_owned(),

@@ -8,8 +8,7 @@ use crate::payload::Payload;
 use crate::state::ledger::payloads;
 use crate::state::ledger::runs::{self, Recorded, Totals};
 use crate::state::lock::Lock;
-use crate::state::spool::Spool;
-use crate::state::store::Store;
+use crate::state::store::{Active, Store};
 use anyhow::{Context as _, bail};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -29,11 +28,11 @@ pub async fn run(flow: &Flow, options: &RunOptions) -> anyhow::Result<RunReport>
         .ledger
         .read(|connection| runs::unfinished(connection, Some(&flow.name)))?;
     for recorded in unfinished {
-        // With `overlap: allow` another process may be at it.
-        let Ok(spool) = store.spool(&recorded.id) else {
+        // With `overlap: allow` somebody may be at it.
+        let Some(active) = store.work_on(&recorded.id)? else {
             continue;
         };
-        let report = resume(flow, recorded, options, &store, spool).await?;
+        let report = resume(flow, recorded, options, &store, &active).await?;
         if report.status == Status::Interrupted {
             return Ok(report);
         }
@@ -43,15 +42,16 @@ pub async fn run(flow: &Flow, options: &RunOptions) -> anyhow::Result<RunReport>
         .run_id
         .clone()
         .unwrap_or_else(|| Uuid::now_v7().to_string());
-    let spool = store
-        .spool(&id)
+    let active = store
+        .work_on(&id)
         .context("the run cannot begin; `--state` names another folder for its state")?;
+    let active = active.with_context(|| format!("there is a run {id} already"))?;
     let recorded = begin(flow, &id, &store).await?;
     options.events.send(&Event::RunStarted {
         run: id,
         flow: flow.name.clone(),
     });
-    let report = Run::new(flow, recorded, options, &store, spool)
+    let report = Run::new(flow, recorded, options, &store, &active.spool)
         .to_the_end()
         .await?;
     Ok(RunReport { resumed, ..report })
@@ -85,7 +85,8 @@ pub async fn retry(flow: &Flow, id: &str, again: Again, options: &RunOptions) ->
     if recorded.state == "ok" {
         bail!("nothing is left to do in the run {id}: all of it went well");
     }
-    let spool = store.spool(id)?;
+    let active = store.work_on(id)?;
+    let active = active.with_context(|| format!("the run {id} goes on in another process"))?;
     let run = recorded.run;
     // One that is still called running was interrupted: it needs no more than to be taken up.
     if recorded.state == "failed" {
@@ -94,7 +95,7 @@ pub async fn retry(flow: &Flow, id: &str, again: Again, options: &RunOptions) ->
             .write(move |connection| runs::reopen(connection, run, !again.only_payloads, again.anew));
         opened.durable().await?;
     }
-    resume(flow, recorded, options, &store, spool).await
+    resume(flow, recorded, options, &store, &active).await
 }
 
 fn store(options: &RunOptions) -> anyhow::Result<Arc<Store>> {
@@ -166,7 +167,7 @@ async fn resume(
     recorded: Recorded,
     options: &RunOptions,
     store: &Arc<Store>,
-    spool: Arc<Spool>,
+    active: &Active,
 ) -> anyhow::Result<RunReport> {
     let run = recorded.run;
     let then = store.ledger.read(|connection| runs::steps(connection, run))?;
@@ -190,5 +191,7 @@ async fn resume(
         run: recorded.id.clone(),
         flow: flow.name.clone(),
     });
-    Run::new(flow, recorded, options, store, spool).to_the_end().await
+    Run::new(flow, recorded, options, store, &active.spool)
+        .to_the_end()
+        .await
 }

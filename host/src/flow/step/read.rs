@@ -72,7 +72,7 @@ async fn read_all(work: &Work<'_>, files: Vec<Found>) {
 }
 
 async fn read_one(work: &Work<'_>, path: &Path, metadata: &Metadata) -> Result<(), Error> {
-    let writer = match work.book.offered(metadata)? {
+    let writer = match work.book.offered(metadata).await? {
         Reception::Accept(Target::Spool(writer)) => writer,
         Reception::Accept(Target::Pipe(_)) | Reception::Accepted | Reception::Stop => return Ok(()),
         Reception::Skip => {

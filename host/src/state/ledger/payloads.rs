@@ -119,6 +119,39 @@ fn take_over(connection: &Connection, new: &New) -> rusqlite::Result<Option<Stri
     Ok(origins.into_iter().next())
 }
 
+/// A payload that an earlier run of the flow has ended without being through with: its row.
+///
+/// # Errors
+/// SQLite's.
+pub fn parked(connection: &Connection, new: &New) -> rusqlite::Result<Option<Seq>> {
+    // Its place among the steps is of use only where these are the same.
+    let sql = "SELECT seq FROM payloads JOIN runs USING (run)
+        WHERE payloads.id = ?1 AND version = ?2 AND payloads.state IN ('failed', 'pending', 'unknown') AND maker = ?4
+        AND run <> ?3 AND runs.state = 'failed' AND flow = (SELECT flow FROM runs WHERE run = ?3)
+        AND (SELECT group_concat(id, char(0) ORDER BY position) FROM steps WHERE steps.run = payloads.run)
+            = (SELECT group_concat(id, char(0) ORDER BY position) FROM steps WHERE steps.run = ?3)
+        ORDER BY seq DESC LIMIT 1";
+    let version = new.metadata.version.as_deref().unwrap_or_default();
+    connection
+        .prepare_cached(sql)?
+        .query_row(params![new.metadata.id, version, new.run, new.maker], |row| {
+            row.get(0)
+        })
+        .optional()
+}
+
+/// Takes such a payload over, where it is: what was done with it is not done again.
+///
+/// # Errors
+/// SQLite's.
+pub fn adopt(connection: &Connection, seq: Seq, run: i64) -> rusqlite::Result<()> {
+    let sql = "UPDATE payloads SET run = ?2, tries = 0, error = NULL,
+            state = iif(state = 'unknown' OR error ->> 'effect' = 'unknown', 'unknown', 'pending')
+        WHERE seq = ?1 AND state IN ('failed', 'pending', 'unknown')";
+    connection.prepare_cached(sql)?.execute(params![seq, run])?;
+    Ok(())
+}
+
 /// Whether this run's step has made it before.
 ///
 /// # Errors
@@ -311,15 +344,15 @@ pub fn note(connection: &Connection, seq: Seq, text: &str) -> rusqlite::Result<(
     Ok(())
 }
 
-/// Files of a run's bodies that are still needed.
+/// Files in a run's spool that are still needed, by this run or another one.
 ///
 /// # Errors
 /// SQLite's.
 pub fn files(connection: &Connection, run: &str) -> rusqlite::Result<Vec<String>> {
-    let sql =
-        "SELECT file FROM payloads WHERE run = (SELECT run FROM runs WHERE id = ?1) AND file IS NOT NULL";
+    // Names begin with the run in whose spool they are; `0` comes behind `/`.
+    let sql = "SELECT file FROM payloads WHERE file >= ?1 AND file < ?2";
     let mut statement = connection.prepare_cached(sql)?;
-    let files = statement.query_map([run], |row| row.get(0))?;
+    let files = statement.query_map([format!("{run}/"), format!("{run}0")], |row| row.get(0))?;
     files.collect()
 }
 

@@ -22,11 +22,14 @@ pub(super) fn migrate(path: &Path, connection: &mut Connection) -> Result<(), Le
             row.get::<_, i64>(0)
         })
     };
-    // Before anything is written, the journal mode included.
-    let application = number(connection, "application_id").map_err(failed)?;
-    let version = number(connection, "user_version").map_err(failed)?;
-    if application != APPLICATION && (application, version, tables(connection).map_err(failed)?) != (0, 0, 0)
-    {
+    // Before anything is written, the journal mode included. In one transaction: another process may be making it now.
+    let looked = || -> rusqlite::Result<(i64, i64, i64)> {
+        let look = connection.transaction()?;
+        let version = number(&look, "user_version")?;
+        Ok((number(&look, "application_id")?, version, tables(&look)?))
+    }();
+    let (application, version, tables) = looked.map_err(failed)?;
+    if application != APPLICATION && (application, version, tables) != (0, 0, 0) {
         return Err(LedgerError::Foreign {
             path: path.to_path_buf(),
         });

@@ -57,6 +57,8 @@ CREATE UNIQUE INDEX payloads_once ON payloads (run, maker, id, version);
 CREATE INDEX payloads_to_do ON payloads (run, step, state);
 CREATE INDEX payloads_parked ON payloads (id) WHERE state IN ('failed', 'pending', 'unknown');
 
+CREATE INDEX payloads_files ON payloads (file) WHERE file IS NOT NULL;
+
 CREATE TABLE deliveries (
     seq INTEGER NOT NULL REFERENCES payloads ON DELETE CASCADE,
     step INTEGER NOT NULL,

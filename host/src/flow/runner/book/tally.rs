@@ -5,9 +5,10 @@ use crate::contract::{Effect, Error, ErrorKind, Metadata, Retry};
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::imports::exchange::unsettled;
+use crate::state::body::Body;
 use crate::state::ledger::payloads::{self, Seq};
 use crate::state::ledger::runs;
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::time::Duration;
 use tokio::task::JoinSet;
 
@@ -23,11 +24,13 @@ pub(in crate::flow::runner) struct Tally {
     /// Whether any was handed out.
     pub(super) handed_out: bool,
     /// Payloads that ended in this try, unless it has to be made again.
-    pub(super) consumed: Vec<Seq>,
+    pub(super) consumed: Vec<(Seq, Option<Body>)>,
     /// Payloads of which the connector said nothing.
     pub(super) unsettled: Vec<Item>,
     /// Payloads that were begun, and nothing more was said of them.
     pub(super) unfinished: Vec<Metadata>,
+    /// Payloads that were given up, by id and version: what they are called, and why.
+    pub(super) given_up: BTreeMap<(String, Option<String>), (String, Error)>,
     /// Something that was begun is to be made in another try.
     pub(super) lost: bool,
     /// The step was told to make no more for now.
@@ -89,6 +92,7 @@ impl Book {
     pub(in crate::flow::runner) fn begin_try(&self, attempt: u32) {
         let mut tally = self.tally();
         tally.attempt = attempt;
+        tally.given_up.clear();
         tally.ready.clear();
         tally.last = 0;
         tally.again = None;
@@ -120,20 +124,32 @@ impl Book {
                 self.lost(metadata, unsettled());
             }
         }
+        let given_up = std::mem::take(&mut self.tally().given_up);
+        for (label, error) in given_up.values() {
+            self.lost_for_good(label, error);
+        }
         let (lost, stopped) = {
             let tally = self.tally();
             (tally.lost, tally.stopped)
         };
         // What came of them is offered again; what was accepted is not taken again.
         let once_more = lost || (stopped && answer.is_ok());
-        drop(self.store.ledger.write(move |connection| {
-            if once_more {
-                return payloads::touch(connection, &consumed, attempt);
+        if once_more {
+            let seqs: Vec<Seq> = consumed.iter().map(|(seq, _)| *seq).collect();
+            drop(
+                self.store
+                    .ledger
+                    .write(move |connection| payloads::touch(connection, &seqs, attempt)),
+            );
+        } else {
+            for (seq, body) in consumed {
+                let written = self
+                    .store
+                    .ledger
+                    .write(move |connection| payloads::consume(connection, seq));
+                self.release(body, written);
             }
-            consumed
-                .iter()
-                .try_for_each(|seq| payloads::consume(connection, *seq))
-        }));
+        }
         match &answer {
             Ok(()) => self.park_rest(&payloads::untouched(), None).await?,
             Err(failure) => match self.retry_of(failure) {

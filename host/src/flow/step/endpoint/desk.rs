@@ -58,7 +58,7 @@ impl Desk {
 impl Counterpart for Desk {
     async fn offered(&mut self, metadata: &Metadata) -> Result<Reception, Error> {
         self.remember(&metadata.id, metadata.name.as_deref());
-        self.book.offered(metadata)
+        self.book.offered(metadata).await
     }
 
     fn made(&self) -> u64 {
