@@ -185,7 +185,9 @@ impl<'a> Run<'a> {
             let well = totals.failed == 0;
             let forget = self.options.forget_empty;
             let finished = self.store.ledger.write(move |connection| {
-                payloads::forget_streams(connection, run)?;
+                if well {
+                    payloads::forget_streams(connection, run)?;
+                }
                 if forget && runs::is_empty(connection, run)? {
                     return runs::forget(connection, run);
                 }
@@ -262,6 +264,7 @@ impl<'a> Run<'a> {
             redactor: self.flow.redactor.clone(),
             cancel: self.options.cancel.clone(),
             deadline,
+            failures: self.store.ledger.failures(),
             state: std::sync::Mutex::default(),
         });
         if book.waiting().map_err(broken)? == 0 {

@@ -60,6 +60,8 @@ pub(in crate::flow) struct Book {
     pub(in crate::flow) redactor: Redactor,
     pub(in crate::flow) cancel: CancellationToken,
     pub(in crate::flow) deadline: Instant,
+    /// How often the ledger could not be written before the step began.
+    pub(in crate::flow) failures: u64,
     pub(super) state: Mutex<Tally>,
 }
 
@@ -532,10 +534,14 @@ impl Book {
 
     // The end of a try.
 
-    /// Whether a failure is no more than the run's being asked to end: then nothing has failed, and the run goes on from
-    /// here when it is taken up again.
+    /// Whether a failure is no more than the run's coming to an end: then nothing has failed, and the run goes on from
+    /// here when it is taken up again. It ends when it is asked to, and when the ledger cannot be written.
     fn is_interrupted(&self, error: &Error) -> bool {
-        error.kind == ErrorKind::Cancelled && self.cancel.is_cancelled()
+        error.kind == ErrorKind::Cancelled && self.cancel.is_cancelled() || self.ledger_has_failed()
+    }
+
+    fn ledger_has_failed(&self) -> bool {
+        self.store.ledger.failure_after(self.failures).is_some()
     }
 
     /// The pause before the next try, if there is one.

@@ -107,7 +107,7 @@ impl Ledger {
     }
 
     /// Hands work to the thread that writes. What it did is on disk when the ticket says so; somebody who does not ask
-    /// learns of a failure by [`Ledger::settled`].
+    /// learns of a failure by [`Ledger::settled`] or [`Ledger::failure_after`].
     pub fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -115,13 +115,26 @@ impl Ledger {
         self.0.writer.write(work)
     }
 
+    /// How often something could not be written until now. A disk that was full has room again some time, so whoever
+    /// begins something counts from here.
+    #[must_use]
+    pub fn failures(&self) -> u64 {
+        self.0.writer.failures()
+    }
+
+    /// The last failure to write, if there were more than so many.
+    #[must_use]
+    pub fn failure_after(&self, count: u64) -> Option<LedgerError> {
+        self.0.writer.failure_after(count)
+    }
+
     /// Waits until all that was handed in before is on disk.
     ///
     /// # Errors
-    /// When any of it could not be written.
-    pub async fn settled(&self) -> Result<(), LedgerError> {
+    /// When there were more than `count` failures to write, some of it may not be there.
+    pub async fn settled(&self, count: u64) -> Result<(), LedgerError> {
         self.write(|_| Ok(())).durable().await?;
-        self.0.writer.failure().map_or(Ok(()), Err)
+        self.failure_after(count).map_or(Ok(()), Err)
     }
 
     /// Reads what is on disk.

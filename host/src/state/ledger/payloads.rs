@@ -322,8 +322,10 @@ pub fn park_rest(
     attempt: u32,
     error: &Error,
 ) -> rusqlite::Result<Vec<String>> {
+    // What an earlier try may have done is as little known as before.
     let sql = format!(
-        "UPDATE payloads SET state = 'failed', tries = ?3, error = ?4
+        "UPDATE payloads SET state = 'failed', tries = ?3,
+            error = iif(state = 'unknown', json_set(?4, '$.effect', 'unknown'), ?4)
          WHERE run = ?1 AND step = ?2 AND state IN {TO_DO} AND tries < ?3 AND maker >= 0 RETURNING metadata"
     );
     let mut statement = connection.prepare_cached(&sql)?;
@@ -407,13 +409,21 @@ pub fn lose(connection: &Connection, seq: Seq) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// A payload that goes on to another connector without being stored.
+/// A payload that goes on to another connector without being stored. One that was on its way before, in this run or in
+/// one that has failed, may have arrived in part: with it comes what was noted then.
 ///
 /// # Errors
 /// SQLite's.
 pub fn stream(connection: &Connection, new: &New) -> rusqlite::Result<(Seq, Option<Option<String>>)> {
     let version = new.metadata.version.as_deref().unwrap_or_default();
-    let sql = "SELECT seq, note FROM payloads WHERE run = ?1 AND maker = ?2 AND id = ?3 AND version = ?4";
+    let sql = "UPDATE payloads SET run = ?1 WHERE seq = (
+            SELECT seq FROM payloads JOIN runs USING (run)
+            WHERE payloads.id = ?3 AND version = ?4 AND payloads.state = 'streaming' AND maker = ?2
+            AND (run = ?1 OR runs.state = 'failed' AND flow = (SELECT flow FROM runs WHERE run = ?1))
+            AND (SELECT group_concat(id, char(0) ORDER BY position) FROM steps WHERE steps.run = payloads.run)
+                = (SELECT group_concat(id, char(0) ORDER BY position) FROM steps WHERE steps.run = ?1)
+            ORDER BY run = ?1 DESC, seq DESC LIMIT 1)
+        RETURNING seq, note";
     let earlier = connection
         .prepare_cached(sql)?
         .query_row(params![new.run, new.maker, new.metadata.id, version], |row| {
@@ -463,8 +473,8 @@ pub fn arrive(connection: &Connection, passed: &Passed, size: u64) -> rusqlite::
     Ok(())
 }
 
-/// Forgets the payloads of a run that were on their way to another connector and did not arrive: their originals are
-/// where they were.
+/// Forgets the payloads of a run that were on their way to another connector, and that nobody has offered again: their
+/// originals are gone.
 ///
 /// # Errors
 /// SQLite's.
