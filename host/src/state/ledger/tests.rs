@@ -89,13 +89,20 @@ fn one_piece_of_work_that_fails_takes_nothing_of_the_others_with_it() {
 fn a_failure_that_nobody_waited_for_is_told_to_whoever_waits_next() {
     let folder = tempfile::tempdir().expect("a folder");
     let ledger = Ledger::open(folder.path()).expect("a ledger");
-    drop(ledger.write(|connection| connection.execute("INSERT INTO nowhere VALUES (1)", [])));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime");
+    let before = ledger.failures();
+    drop(ledger.write(|connection| connection.execute("INSERT INTO nowhere VALUES (1)", [])));
     runtime
-        .block_on(ledger.settled(0))
+        .block_on(ledger.settled(before))
         .expect_err("it was not written");
+    // Whoever begins after that has lost nothing.
+    let since = ledger.failures();
+    runtime
+        .block_on(ledger.settled(since))
+        .expect("nothing is missing");
+    assert!(ledger.failure_after(before).is_some() && ledger.failure_after(since).is_none());
 }
 
 #[test]
@@ -257,4 +264,54 @@ fn what_a_killed_run_was_at_is_unknown_when_it_is_resumed() {
     assert!(!unknown());
     write(&ledger, move |connection| runs::resume(connection, run));
     assert!(unknown());
+}
+
+#[test]
+fn what_was_unknown_stays_unknown_when_its_step_does_not_come_to_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ledger = Ledger::open(folder.path()).expect("a ledger");
+    let todo = write(&ledger, |connection| {
+        let old = runs::begin(connection, &run("old"))?.run;
+        let seq = payloads::insert(connection, &payload(old, "a", "1"))?.expect("new");
+        payloads::insert(connection, &payload(old, "b", "1"))?;
+        payloads::note(connection, seq, "about to append")?;
+        payloads::lose(connection, seq)?;
+        payloads::park_rest(connection, old, 1, 1, &payloads::untouched())?;
+        runs::finish(connection, old, false)?;
+        let new = runs::begin(connection, &run("new"))?.run;
+        for id in ["a", "b"] {
+            let parked = payloads::parked(connection, &payload(new, id, "1"))?.expect("parked");
+            payloads::adopt(connection, parked, new)?;
+        }
+        payloads::to_do(connection, new, 1, 0, 9)
+    });
+    let told: Vec<_> = todo
+        .iter()
+        .map(|one| (one.metadata.id.as_str(), one.unknown, one.note.as_deref()))
+        .collect();
+    assert_eq!(told, [("a", true, Some("about to append")), ("b", false, None)]);
+}
+
+#[test]
+fn what_a_failed_run_was_streaming_is_known_to_the_next() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ledger = Ledger::open(folder.path()).expect("a ledger");
+    let (first, again, done) = write(&ledger, |connection| {
+        let old = runs::begin(connection, &run("old"))?.run;
+        let first = payloads::stream(connection, &payload(old, "a", "1"))?;
+        payloads::note(connection, first.0, "about to append")?;
+        runs::finish(connection, old, false)?;
+        let new = runs::begin(connection, &run("new"))?.run;
+        let again = payloads::stream(connection, &payload(new, "a", "1"))?;
+        // One of another version is another one.
+        let other = payloads::stream(connection, &payload(new, "a", "2"))?;
+        payloads::forget_streams(connection, new)?;
+        runs::finish(connection, new, true)?;
+        let last = runs::begin(connection, &run("last"))?.run;
+        let after = payloads::stream(connection, &payload(last, "a", "1"))?;
+        Ok((first, again, (other.1, after.1)))
+    });
+    assert_eq!(first.1, None);
+    assert_eq!(again, (first.0, Some(Some("about to append".to_owned()))));
+    assert_eq!(done, (None, None), "what a run that ended well has forgotten");
 }
