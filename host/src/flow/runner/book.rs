@@ -60,6 +60,8 @@ pub(in crate::flow) struct Book {
     pub(in crate::flow) redactor: Redactor,
     pub(in crate::flow) cancel: CancellationToken,
     pub(in crate::flow) deadline: Instant,
+    /// How many writes to the ledger had failed when the run began.
+    pub(super) failures: u64,
     pub(super) state: Mutex<Tally>,
 }
 
@@ -82,6 +84,11 @@ impl Book {
     /// Whether a payload only stands for the run itself.
     pub(in crate::flow) fn is_trigger(&self, payload: &Payload) -> bool {
         payload.body.is_none() && payload.metadata.id == self.place.run_id
+    }
+
+    /// Why nothing more can be done: what cannot be written down has not happened.
+    pub(in crate::flow) fn broken(&self) -> Option<LedgerError> {
+        self.store.ledger.failure(self.failures)
     }
 
     // What the step has to do.
@@ -320,6 +327,9 @@ impl Book {
 
     /// Whether a payload is wanted.
     pub(in crate::flow) async fn offered(&self, metadata: &Metadata) -> Result<Reception, Error> {
+        if let Some(error) = self.broken() {
+            return Err(internal(&error));
+        }
         if self.is_made(metadata)? || self.adopts(metadata).await? {
             return Ok(Reception::Accepted);
         }

@@ -94,8 +94,12 @@ fn a_failure_that_nobody_waited_for_is_told_to_whoever_waits_next() {
         .build()
         .expect("a runtime");
     runtime
-        .block_on(ledger.settled())
+        .block_on(ledger.settled(0))
         .expect_err("it was not written");
+    // Who came later has nothing to do with it.
+    runtime
+        .block_on(ledger.settled(ledger.failures()))
+        .expect("nothing failed since");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::{LedgerError, refused};
 use rusqlite::{Connection, TransactionBehavior};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
@@ -21,8 +21,22 @@ pub(super) struct Writer {
     /// None while the thread is ending.
     work: Option<Sender<Work>>,
     thread: Option<JoinHandle<()>>,
-    /// The first failure of a piece of work whose ticket nobody kept, or of a whole transaction.
-    failure: Arc<Mutex<Option<LedgerError>>>,
+    failures: Arc<Mutex<Failures>>,
+}
+
+/// What could not be written.
+#[derive(Debug, Default)]
+struct Failures {
+    count: u64,
+    last: Option<LedgerError>,
+}
+
+impl Failures {
+    fn add(failures: &Mutex<Self>, error: &LedgerError) {
+        let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
+        failures.count += 1;
+        failures.last = Some(error.clone());
+    }
 }
 
 /// Stands for work that was handed in.
@@ -67,24 +81,32 @@ fn gone(path: &Path) -> LedgerError {
 impl Writer {
     pub(super) fn start(path: &Path, connection: Connection) -> Self {
         let (sender, receiver) = channel();
-        let failure = Arc::new(Mutex::new(None));
-        let (own_path, own_failure) = (path.to_path_buf(), Arc::clone(&failure));
+        let failures = Arc::new(Mutex::new(Failures::default()));
+        let (own_path, own_failures) = (path.to_path_buf(), Arc::clone(&failures));
         let thread = std::thread::Builder::new()
             .name("ledger".to_owned())
-            .spawn(move || write_all(&own_path, connection, &receiver, &own_failure));
+            .spawn(move || write_all(&own_path, connection, &receiver, &own_failures));
         Self {
             path: path.to_path_buf(),
             work: thread.is_ok().then_some(sender),
             thread: thread.ok(),
-            failure,
+            failures,
         }
     }
 
-    pub(super) fn failure(&self) -> Option<LedgerError> {
-        self.failure
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+    /// How many pieces of work could not be written.
+    pub(super) fn failures(&self) -> u64 {
+        self.look().count
+    }
+
+    /// A failure after so many.
+    pub(super) fn failure(&self, after: u64) -> Option<LedgerError> {
+        let failures = self.look();
+        failures.last.clone().filter(|_| failures.count > after)
+    }
+
+    fn look(&self) -> MutexGuard<'_, Failures> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn write<T: Send + 'static>(
@@ -92,14 +114,13 @@ impl Writer {
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Ticket<T> {
         let (sender, answer) = oneshot::channel();
-        let (path, failure) = (self.path.clone(), Arc::clone(&self.failure));
+        let (path, failures) = (self.path.clone(), Arc::clone(&self.failures));
         let work: Work = Box::new(move |connection| {
             let done = within_savepoint(connection, work).map_err(|error| refused(&path, "written", &error));
             Box::new(move |committed| {
                 let answer = committed.and(done);
                 if let Err(error) = &answer {
-                    let mut failure = failure.lock().unwrap_or_else(PoisonError::into_inner);
-                    failure.get_or_insert_with(|| error.clone());
+                    Failures::add(&failures, error);
                 }
                 let _ = sender.send(answer); // Nobody may be waiting.
             })
@@ -124,21 +145,13 @@ impl Drop for Writer {
     }
 }
 
-fn write_all(
-    path: &Path,
-    mut connection: Connection,
-    work: &Receiver<Work>,
-    failure: &Mutex<Option<LedgerError>>,
-) {
+fn write_all(path: &Path, mut connection: Connection, work: &Receiver<Work>, failures: &Mutex<Failures>) {
     while let Ok(first) = work.recv() {
         let batch = std::iter::once(first).chain(work.try_iter().take(MOST - 1));
         let mut ended: Vec<Ended> = Vec::new();
         let committed = transaction(&mut connection, batch, &mut ended).map_err(|error| {
             let error = refused(path, "written", &error);
-            failure
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .get_or_insert_with(|| error.clone());
+            Failures::add(failures, &error);
             error
         });
         for tell in ended {

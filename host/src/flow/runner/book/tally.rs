@@ -111,6 +111,10 @@ impl Book {
             );
             (consumed, silent, unfinished, tally.attempt)
         };
+        // What cannot be written down has not happened, and the run goes on from what has.
+        if let Some(error) = self.broken() {
+            return Err(Failure::Host(error.into()));
+        }
         if self.cancel.is_cancelled() && !matches!(&answer, Err(failure) if is_broken(failure)) {
             self.settle().await?;
             return Ok(End::Interrupted);
@@ -237,7 +241,7 @@ impl Book {
                 .ledger
                 .write(move |connection| runs::count(connection, run, position, skipped, bytes)),
         );
-        let settled = self.store.ledger.settled().await;
+        let settled = self.store.ledger.settled(self.failures).await;
         let mut behind = std::mem::take(&mut self.tally().behind);
         while behind.join_next().await.is_some() {}
         settled.map_err(|error| Failure::Host(error.into()))
