@@ -7,7 +7,7 @@ use flow_tests::run::{Bench, SHOP, flow, get, read, with, write};
 use flow_tests::servers::Kind;
 use serde_json::{Value, json};
 
-use super::{local, server};
+use super::{local, server, told};
 
 /// Runs a flow that reads `out` into `in`, and gives how many it took and left out.
 fn run(bench: &Bench, dedupe: Value) -> (u64, u64) {
@@ -72,6 +72,9 @@ fn by_name_takes_a_name_once_and_by_content_the_same_bytes() {
     assert_eq!(run(&bench, json!("by-content")), (1, 0));
     bench.write("out/b", "a");
     assert_eq!(run(&bench, json!("by-content")), (0, 2));
+    bench.write("out/c", "twice in one run");
+    bench.write("out/d", "twice in one run");
+    assert_eq!(run(&bench, json!("by-content")), (1, 3));
     bench.write("out/a", "b");
     assert_eq!(run(&bench, json!("by-content")), (1, 1));
 }
@@ -92,6 +95,17 @@ fn what_is_not_seen_any_more_is_forgotten_in_time() {
     bench.run(&steps("1d")).assert_ok(0);
     let wrong = bench.run(&steps("soon"));
     wrong.assert_wrong(&["steps[0].dedupe_expiry", "`soon` is not a duration", "`7d`"]);
+}
+
+#[test]
+fn what_was_had_is_known_when_its_run_is_purged_and_others_have_come() {
+    let bench = Bench::new();
+    bench.write("out/a", "a");
+    assert_eq!(run(&bench, json!("by-id")), (1, 0));
+    assert_eq!(told(&bench, &["purge", "--older-than", "1ms"])[0]["purged"], 1);
+    let other = json!({ "name": "other", "instances": {}, "steps": [read("out/*"), { "folder": { "write": "in", "name": "{{ nothing }}" } }] });
+    assert_eq!(bench.run(&other).code, Some(1));
+    assert_eq!(run(&bench, json!("by-id")), (0, 1));
 }
 
 /// A file whose deletion was lost is not delivered again, and goes in the next run.

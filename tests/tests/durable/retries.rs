@@ -131,3 +131,17 @@ fn a_run_whose_flow_has_other_steps_now_is_not_guessed_at() {
         assert!(refused.stderr.contains(part), "{part}: {refused}");
     }
 }
+
+/// Only documents are meant, and there are none: what failed stays failed.
+#[test]
+fn a_step_that_failed_as_a_whole_is_not_well_because_documents_are() {
+    let bench = Bench::new();
+    let failed = bench.run(&local(vec![read("none/*"), write("in")]));
+    assert_eq!(failed.code, Some(1), "{failed}");
+    let id = failed.finished()["run"].as_str().expect("an id").to_owned();
+    assert_eq!(runs(&bench, &["retry", &id, "--failed", "--json"]).code, Some(1));
+    assert_eq!(told(&bench, &[])[0]["state"], "failed");
+    bench.write("none/a", "a");
+    runs(&bench, &["retry", &id, "--json"]).assert_ok(1);
+    assert_eq!(bench.files("in").len(), 1);
+}

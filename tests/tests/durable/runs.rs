@@ -94,6 +94,11 @@ fn documents_that_are_not_delivered_are_exported_and_purged_only_when_asked() {
             .all(|name| name.ends_with("-small") || name.ends_with("-large"))
     );
 
+    let kept = runs(&bench, &["purge", &id]);
+    assert!(
+        kept.code == Some(2) && kept.stderr.contains("holds 2 documents"),
+        "{kept}"
+    );
     let purged = runs(&bench, &["purge", "--older-than", "1ms"]);
     assert!(purged.stdout.starts_with("0 runs purged; 1 kept"), "{purged}");
     let purged = told(&bench, &["purge", "--older-than", "30d", "--failed"]);

@@ -139,6 +139,10 @@ fn what_streaming_cannot_do_is_said_before_anything_connects() {
         &["steps[1].retry", "holds for both"],
     );
     refused(
+        vec![pull.clone(), push.clone(), write("in")],
+        &["steps[2]", "step 1 does not keep them"],
+    );
+    refused(
         vec![with(pull, "dedupe", "by-content"), push],
         &["steps[0].dedupe", "has to read a document before it is delivered"],
     );

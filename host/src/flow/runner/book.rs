@@ -528,7 +528,8 @@ impl Book {
         let key = self.dedupe.after(&self.place.flow, &self.place.step, &body.hash);
         let Some(key) = key else { return Ok(false) };
         let had = self.store.ledger.read(|connection| seen::had(connection, &key));
-        let had = had.map_err(|error| internal(&error))? == seen::Had::Yes;
+        // Also what this run or another is at: it is accepted for good.
+        let had = had.map_err(|error| internal(&error))? != seen::Had::No;
         if had {
             let expires = self.dedupe.expires();
             drop(
