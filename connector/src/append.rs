@@ -245,7 +245,7 @@ impl Appending<'_> {
                     "`{}` had {before} bytes, {bytes} were appended, and the server has {now}.",
                     self.path
                 );
-                return Err(Error::new(Kind::Data, message));
+                return Err(Error::new(Kind::Data, message).retryable());
             }
             if now == whole {
                 proof = Proof::Size(now);
@@ -268,30 +268,34 @@ impl Appending<'_> {
 }
 
 fn concluded(error: Error, before: Option<u64>, now: Option<u64>, sent: u64) -> Error {
-    let (effect, known) = match (standing(before, now, sent), before, now) {
-        (Standing::Added(0), _, _) => (Effect::None, "Nothing was added to the file.".to_owned()),
-        (Standing::Added(added), _, _) => (
-            Effect::Partial,
-            format!("{added} bytes were added to the file; remove them before this is tried again."),
+    let (effect, retry, known) = match (standing(before, now, sent), before, now) {
+        (Standing::Added(0), _, _) => (
+            Effect::None,
+            error.retry,
+            "Nothing was added to the file.".to_owned(),
         ),
+        // What was added has the file's own name. The next try looks, and finds by the note where to go on.
+        (Standing::Added(added), _, _) => (
+            Effect::Unknown,
+            error.retry,
+            format!("{added} bytes were added to the file; the next try goes on from there."),
+        ),
+        // Once more from the start would only be right if nothing was added.
         (_, Some(before), Some(now)) => (
             Effect::Unknown,
+            Retry::Never,
             format!("The file had {before} bytes before and has {now} now, so what was added is not known."),
         ),
         (_, Some(before), None) => (
             Effect::Unknown,
+            error.retry,
             format!("The file had {before} bytes before; what was added is not known."),
         ),
         (_, None, _) => (
             Effect::Unknown,
+            Retry::Never,
             "The server does not tell sizes, so what was added is not known.".to_owned(),
         ),
-    };
-    // Once more from the start would only be right if nothing was added.
-    let retry = if effect == Effect::None {
-        error.retry
-    } else {
-        Retry::Never
     };
     Error {
         message: format!("{} {known}", error.message),
@@ -322,11 +326,16 @@ mod tests {
         let none = concluded(broken(), Some(10), Some(10), 5);
         assert_eq!((none.effect, none.retry), (Effect::None, Retry::Backoff));
         let part = concluded(broken(), Some(10), Some(12), 5);
-        assert_eq!((part.effect, part.retry), (Effect::Partial, Retry::Never));
+        assert_eq!((part.effect, part.retry), (Effect::Unknown, Retry::Backoff));
         assert!(part.message.contains("2 bytes were added"), "{}", part.message);
-        for (before, now) in [(None, None), (Some(10), None), (Some(10), Some(99))] {
+        let cases = [
+            (None, None, Retry::Never),
+            (Some(10), None, Retry::Backoff),
+            (Some(10), Some(99), Retry::Never),
+        ];
+        for (before, now, retry) in cases {
             let unknown = concluded(broken(), before, now, 5);
-            assert_eq!((unknown.effect, unknown.retry), (Effect::Unknown, Retry::Never));
+            assert_eq!((unknown.effect, unknown.retry), (Effect::Unknown, retry));
             assert!(unknown.message.contains("not known"), "{}", unknown.message);
         }
     }

@@ -94,6 +94,12 @@ impl Bench {
         bench
     }
 
+    /// Leaves the folder where it is, for whoever looks what went wrong, and says where.
+    #[must_use]
+    pub fn keep(self) -> PathBuf {
+        self.folder.keep()
+    }
+
     /// A path below the folder.
     #[must_use]
     pub fn path(&self, below: &str) -> PathBuf {

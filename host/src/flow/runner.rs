@@ -188,6 +188,9 @@ impl<'a> Run<'a> {
             let well = totals.failed == 0;
             let forget = self.options.forget_empty;
             let finished = self.store.ledger.write(move |connection| {
+                if well {
+                    payloads::forget_streams(connection, run)?;
+                }
                 if forget && runs::is_empty(connection, run)? {
                     return runs::forget(connection, run);
                 }

@@ -1,6 +1,7 @@
 //! One process of `flowhost run`, from its start to the end that was meant for it.
 
-use std::io::{BufRead as _, BufReader};
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -25,6 +26,9 @@ const LAST: usize = 15;
 
 /// The events that tell of something wrong.
 const FAILURES: [&str; 3] = [r#""payload-failed""#, r#""payload-problem""#, r#""step-failed""#];
+
+/// The file with what all processes of a round have printed.
+pub const DIARY: &str = "diary";
 
 /// A moment in the life of a process.
 #[derive(Debug, Clone, Copy)]
@@ -134,9 +138,7 @@ pub fn live(mut command: Command, state: &Path, folder: &Path, fate: Fate) -> Re
         }
     };
     let errors = folder.join("errors");
-    command
-        .stdout(Stdio::piped())
-        .stderr(std::fs::File::create(&errors)?);
+    command.stdout(Stdio::piped()).stderr(File::create(&errors)?);
     let started = Instant::now();
     let mut child = command.spawn().context("flowhost cannot be started")?;
     let (lines, reading) = read_lines(child.stdout.take().context("piped")?);
@@ -154,13 +156,24 @@ pub fn live(mut command: Command, state: &Path, folder: &Path, fate: Fate) -> Re
     told.wait_for_end(&lines, &mut child, started)?;
     let status = child.wait()?;
     let _ = reading.join();
-    Ok(Life {
+    let life = Life {
         code: status.code(),
         // It may have ended by itself a moment before.
         killed: killed && status.signal() == Some(KILL),
         phase: told.phase(),
         output: format!("{}\n{}", told.0.join("\n"), std::fs::read_to_string(&errors)?),
-    })
+    };
+    note(folder, &format!("{fate:?}: {status}\n{}\n", life.output))?;
+    Ok(life)
+}
+
+/// Adds to the diary of a round.
+fn note(folder: &Path, text: &str) -> Result<()> {
+    let mut diary = File::options()
+        .create(true)
+        .append(true)
+        .open(folder.join(DIARY))?;
+    Ok(diary.write_all(text.as_bytes())?)
 }
 
 fn read_lines(from: ChildStdout) -> (Receiver<String>, JoinHandle<()>) {

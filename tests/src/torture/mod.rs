@@ -22,7 +22,7 @@ pub mod verify;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use fastrand::Rng;
 
 use self::life::{Fate, Life, Moment, live};
@@ -135,14 +135,18 @@ pub fn run(plan: &Plan, tell: &mut dyn FnMut(&str)) -> Result<Counts> {
             stage.cut_connections(&mut rng);
         }
         stage.unsettle_shop(&mut rng);
-        let context = || format!("round {number} ({}), seed {}", stage.description(), plan.seed);
         let kills = counts.kills;
         let most = KILLS_A_ROUND
             .min(plan.kills.div_ceil(ROUNDS))
             .min(plan.kills - kills);
-        disturb(&stage, &mut rng, trouble, most, &mut counts).with_context(context)?;
-        settle(&stage, &mut counts).with_context(context)?;
-        finish(&stage, &mut counts).with_context(context)?;
+        let ended = disturb(&stage, &mut rng, trouble, most, &mut counts)
+            .and_then(|()| settle(&stage, &mut counts))
+            .and_then(|()| finish(&stage, &mut counts));
+        if let Err(error) = ended {
+            let round = format!("round {number} ({}), seed {}", stage.description(), plan.seed);
+            let diary = stage.bench.keep().join(life::DIARY);
+            return Err(error.context(format!("{round}, {}", diary.display())));
+        }
         counts.cuts += stage.cuts();
         tell(&format!(
             "round {number}: {}, {trouble:?}: {} kills",

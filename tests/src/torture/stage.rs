@@ -177,8 +177,13 @@ impl Stage {
         };
         let [source, partner] = settings;
         let mut steps = self.steps();
+        let mut is_streamed_into = false;
         for step in &mut steps {
-            step["retry"] = json!({ "attempts": 5, "backoff": "20ms", "max_backoff": "200ms" });
+            // The step that streams says it for both.
+            if !is_streamed_into {
+                step["retry"] = json!({ "attempts": 5, "backoff": "20ms", "max_backoff": "200ms" });
+            }
+            is_streamed_into = step["delivery"] == "streaming";
         }
         flow(&[("source", source), ("partner", partner)], steps)
     }

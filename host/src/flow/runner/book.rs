@@ -543,10 +543,10 @@ impl Book {
 
     // The end of a try.
 
-    /// Whether a failure is no more than the run's being asked to end: then nothing has failed, and the run goes on from
-    /// here when it is taken up again.
+    /// Whether a failure is no more than the run's coming to an end: then nothing has failed, and the run goes on from
+    /// here when it is taken up again. It ends when it is asked to, and when the ledger cannot be written.
     fn is_interrupted(&self, error: &Error) -> bool {
-        error.kind == ErrorKind::Cancelled && self.cancel.is_cancelled()
+        error.kind == ErrorKind::Cancelled && self.cancel.is_cancelled() || self.broken().is_some()
     }
 
     /// The pause before the next try, if there is one.

@@ -327,8 +327,10 @@ pub fn park_rest(
     attempt: u32,
     error: &Error,
 ) -> rusqlite::Result<Vec<String>> {
+    // What an earlier try may have done is as little known as before.
     let sql = format!(
-        "UPDATE payloads SET state = 'failed', tries = ?3, error = ?4
+        "UPDATE payloads SET state = 'failed', tries = ?3,
+            error = iif(state = 'unknown', json_set(?4, '$.effect', 'unknown'), ?4)
          WHERE run = ?1 AND step = ?2 AND state IN {TO_DO} AND tries < ?3 AND maker >= 0 RETURNING metadata"
     );
     let mut statement = connection.prepare_cached(&sql)?;
@@ -460,6 +462,19 @@ pub fn stream(connection: &Connection, new: &New) -> rusqlite::Result<(Seq, Opti
 pub fn forget_stream(connection: &Connection, seq: Seq) -> rusqlite::Result<()> {
     let sql = "DELETE FROM payloads WHERE seq = ?1 AND state = 'streaming'";
     connection.prepare_cached(sql)?.execute([seq])?;
+    Ok(())
+}
+
+/// Forgets the payloads of a run that were on their way to another connector, and that nobody has offered again: their
+/// originals are gone.
+///
+/// # Errors
+/// SQLite's.
+pub fn forget_streams(connection: &Connection, run: i64) -> rusqlite::Result<()> {
+    connection.execute(
+        "DELETE FROM payloads WHERE run = ?1 AND state = 'streaming'",
+        [run],
+    )?;
     Ok(())
 }
 

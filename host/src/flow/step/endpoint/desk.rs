@@ -2,7 +2,7 @@
 
 use super::{EndpointStep, Filler};
 use crate::bindings::flow::connector::exchange::Earlier;
-use crate::contract::{Error, ErrorKind, Metadata, Outcome};
+use crate::contract::{Effect, Error, ErrorKind, Metadata, Outcome};
 use crate::flow::runner::book::{Book, Item, internal};
 use crate::flow::step::Work;
 use crate::imports::exchange::Incoming;
@@ -104,7 +104,7 @@ impl Counterpart for Desk {
                     self.held.insert(item.seq, item);
                     return Ok(Some(incoming));
                 }
-                Err(error) => self.book.fail(&item, error),
+                Err(error) => self.book.fail(&item, not_tried(&item, error)),
             }
         }
     }
@@ -152,6 +152,18 @@ impl Counterpart for Desk {
         held.next()
             .map(|payload| payload.label().to_owned())
             .or_else(|| self.names.get(id).cloned())
+    }
+}
+
+/// The failure of a payload that was not given to the connector: what an earlier try has done is as little known as
+/// before.
+pub(super) fn not_tried(item: &Item, error: Error) -> Error {
+    match item.earlier {
+        Some(_) => Error {
+            effect: Effect::Unknown,
+            ..error
+        },
+        None => error,
     }
 }
 

@@ -4,7 +4,7 @@
 //! first, which may then delete the original. The ledger knows of each document before the second is given it, so that
 //! after a crash that one looks before it does anything twice.
 
-use super::desk::{Desk, facts};
+use super::desk::{Desk, facts, not_tried};
 use super::{EndpointStep, Filler};
 use crate::bindings::flow::connector::exchange::Earlier;
 use crate::contract::{Effect, Error, ErrorKind, Metadata, Outcome, Retry};
@@ -304,6 +304,7 @@ impl Counterpart for Sink {
                     return Ok(Some(incoming));
                 }
                 Err(error) => {
+                    let error = not_tried(&passing.item, error);
                     let _ = passing.verdict.send(Err(error));
                 }
             }
