@@ -86,6 +86,9 @@ struct RetryArgs {
     /// Do it anew where an earlier try may have done it and nobody could tell: you have looked.
     #[arg(long)]
     anew: bool,
+    /// Most bytes of documents on disk and in memory at the same time.
+    #[arg(long, value_name = "BYTES")]
+    spool_quota: Option<u64>,
     /// The flow's file, where it is not any more where it was.
     #[arg(long, value_name = "FILE")]
     flow: Option<PathBuf>,
@@ -109,13 +112,13 @@ struct ExportArgs {
 
 #[derive(Debug, clap::Args)]
 struct PurgeArgs {
-    /// One run: its id, or the beginning or end of it. An interrupted one is given up with it.
+    /// One run: its id, or the beginning or end of it. One that was interrupted is given up.
     #[arg(required_unless_present = "older_than", conflicts_with = "older_than")]
     run: Option<String>,
     /// All runs that ended longer ago than this, for example `30d`.
     #[arg(long, value_name = "AGE", value_parser = age)]
     older_than: Option<Duration>,
-    /// Also those that hold documents which were not delivered; these are lost.
+    /// Also where documents were not delivered; these are lost.
     #[arg(long)]
     failed: bool,
     #[command(flatten)]
@@ -137,8 +140,12 @@ pub(super) async fn runs(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 fn open(place: &Where) -> anyhow::Result<Arc<Store>> {
+    open_within(place, None)
+}
+
+fn open_within(place: &Where, quota: Option<u64>) -> anyhow::Result<Arc<Store>> {
     let folder = place.state.clone().map_or_else(state_folder, Ok)?;
-    Store::open(&folder, None)
+    Store::open(&folder, quota)
 }
 
 /// The one run that a text means.
@@ -308,7 +315,7 @@ fn print(whole: &Whole) {
 }
 
 async fn retry(args: RetryArgs) -> anyhow::Result<ExitCode> {
-    let store = open(&args.place)?;
+    let store = open_within(&args.place, args.spool_quota)?;
     let id = meant(&store, &args.run)?;
     let recorded = store.ledger.read(|connection| runs::by_id(connection, &id))?;
     let recorded = recorded.with_context(|| format!("the run {id} was forgotten just now"))?;
@@ -384,7 +391,19 @@ fn copy(store: &Store, number: i64, path: &PathBuf) -> anyhow::Result<()> {
 async fn purge(args: &PurgeArgs) -> anyhow::Result<ExitCode> {
     let store = open(&args.place)?;
     let ids = if let Some(run) = &args.run {
-        vec![(meant(&store, run)?, !args.failed)]
+        let id = meant(&store, run)?;
+        let whole = store
+            .ledger
+            .read(|connection| report::whole(connection, &id, false))?;
+        let held = whole.map_or(0, |whole| whole.documents.len());
+        if held > 0 && !args.failed {
+            return Err(Wrong(format!(
+                "the run {id} holds {held} documents that were not delivered: `flowhost runs export` copies them, \
+                 `--failed` loses them"
+            ))
+            .into());
+        }
+        vec![(id, false)]
     } else {
         let age = args.older_than.unwrap_or_default().as_millis();
         let before = now_ms().saturating_sub(i64::try_from(age).unwrap_or(i64::MAX));
@@ -394,7 +413,7 @@ async fn purge(args: &PurgeArgs) -> anyhow::Result<ExitCode> {
     };
     let (mut purged, mut kept) = (0_u64, 0_u64);
     for (id, holds) in ids {
-        if args.run.is_none() && holds && !args.failed {
+        if holds && !args.failed {
             kept += 1;
             continue;
         }

@@ -235,6 +235,21 @@ impl Loader {
                 "`streaming` is from an endpoint into another: this step and the next one need `use`";
             self.problem(&format!("{base}/delivery"), message);
         }
+        for (later, step) in flow.steps.iter().enumerate().skip(index + 2) {
+            let wants_body = step.http.as_ref().is_some_and(|http| {
+                let method = http.method.as_deref().unwrap_or("POST");
+                !["GET", "HEAD", "DELETE"]
+                    .iter()
+                    .any(|none| method.eq_ignore_ascii_case(none))
+            }) || step.folder.as_ref().is_some_and(|folder| folder.write.is_some());
+            if wants_body {
+                let message = format!(
+                    "needs the documents, and step {} does not keep them (`delivery: streaming`)",
+                    index + 1
+                );
+                self.problem(&format!("/steps/{later}"), message);
+            }
+        }
         if file.dedupe == Some(DedupeBy::ByContent) {
             let message = "`by-content` has to read a document before it is delivered, and `delivery: streaming` cannot";
             self.problem(&format!("{base}/dedupe"), message);

@@ -143,6 +143,8 @@ struct Run<'a> {
     store: Arc<Store>,
     spool: Arc<Spool>,
     session: Session,
+    /// How many writes to the ledger had failed before.
+    failures: u64,
 }
 
 impl<'a> Run<'a> {
@@ -163,6 +165,7 @@ impl<'a> Run<'a> {
             store: Arc::clone(store),
             spool: Arc::clone(spool),
             session: Session::default(),
+            failures: store.ledger.failures(),
         }
     }
 
@@ -264,7 +267,7 @@ impl<'a> Run<'a> {
             redactor: self.flow.redactor.clone(),
             cancel: self.options.cancel.clone(),
             deadline,
-            failures: self.store.ledger.failures(),
+            failures: self.failures,
             state: std::sync::Mutex::default(),
         });
         if book.waiting().map_err(broken)? == 0 {

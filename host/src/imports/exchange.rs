@@ -246,7 +246,7 @@ impl HostWriter for State {
                 .accept(metadata.clone(), body)
                 .await
                 .map(|goes_on| goes_on.then_some(metadata)),
-            Err(error) => Err(error),
+            Err(error) => Err(exchange.refusal(error).await),
         };
         let metadata = match accepted {
             Ok(Some(metadata)) => metadata,

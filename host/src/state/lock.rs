@@ -1,6 +1,7 @@
 //! Locks between processes: held while a file is locked, and free when the process has ended in whatever way.
 
-use std::fs::{self, File, TryLockError};
+use super::spool::private_folder;
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::Path;
 use std::time::Duration;
@@ -22,7 +23,8 @@ impl Lock {
     /// # Errors
     /// When its file cannot be made.
     pub fn try_take(folder: &Path, name: &str) -> io::Result<Option<Self>> {
-        fs::create_dir_all(folder)?;
+        // Whoever may open a lock can keep it.
+        private_folder(folder)?;
         let file = File::options()
             .create(true)
             .truncate(false)

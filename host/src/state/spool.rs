@@ -124,7 +124,7 @@ impl Spool {
     }
 
     fn open(parent: &Path, name: &str, kept: bool, quota: Arc<Quota>) -> anyhow::Result<Arc<Self>> {
-        fs::create_dir_all(parent)
+        private_folder(parent)
             .and_then(|()| parent.parent().map_or(Ok(()), sync_folder))
             .with_context(|| format!("cannot make the folder {}", parent.display()))?;
         let folder = parent.join(name);
@@ -237,7 +237,7 @@ impl Drop for Spool {
 }
 
 /// Documents are nobody else's business.
-fn private_folder(folder: &Path) -> io::Result<()> {
+pub(super) fn private_folder(folder: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

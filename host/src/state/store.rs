@@ -3,10 +3,9 @@
 use super::body::Body;
 use super::ledger::{Ledger, payloads, report, runs, seen};
 use super::lock::Lock;
-use super::spool::{Need, Quota, Spool, is_locked, remove_left};
+use super::spool::{Need, Quota, Spool, is_locked, private_folder, remove_left};
 use anyhow::Context as _;
 use std::collections::HashSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -49,7 +48,7 @@ impl Store {
     /// # Errors
     /// When it cannot be used.
     pub fn open(folder: &Path, quota: Option<u64>) -> anyhow::Result<Arc<Self>> {
-        fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        private_folder(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
         let ledger = Ledger::open(folder)?;
         let kept = ledger.read(payloads::bytes_kept)?;
         drop(ledger.write(seen::forget_expired));

@@ -38,7 +38,7 @@
     (export "log" (func (param "level" $level) (param "message" string)))))
   (import "flow:connector/exchange@0.1.0" (instance $exchange
     (export "writer" (type $writer (sub resource)))
-    (type $offers (variant (case "accept" (own $writer)) (case "skip") (case "stop")))
+    (type $offers (variant (case "accept" (own $writer)) (case "skip") (case "accepted") (case "stop")))
     (export "offer" (type $offer (eq $offers)))
     (export "begin" (func (param "metadata" $metadata) (result (result $offer (error $error)))))
     (export "[static]writer.finish" (func (param "this" (own $writer)) (result (result (error $error)))))

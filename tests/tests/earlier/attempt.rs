@@ -172,6 +172,7 @@ async fn one_call(step: &Step, given: Given, memory: &mut Memory) -> Tried {
             Past::Unnoted => Some(Earlier { note: None }),
             Past::Noted(note) => Some(Earlier { note: Some(note) }),
         },
+        ticket: 0,
     });
     let call = Call {
         connection: step.settings.to_string(),

@@ -60,8 +60,8 @@ pub(in crate::flow) struct Book {
     pub(in crate::flow) redactor: Redactor,
     pub(in crate::flow) cancel: CancellationToken,
     pub(in crate::flow) deadline: Instant,
-    /// How often the ledger could not be written before the step began.
-    pub(in crate::flow) failures: u64,
+    /// How many writes to the ledger had failed when the run began.
+    pub(super) failures: u64,
     pub(super) state: Mutex<Tally>,
 }
 
@@ -84,6 +84,11 @@ impl Book {
     /// Whether a payload only stands for the run itself.
     pub(in crate::flow) fn is_trigger(&self, payload: &Payload) -> bool {
         payload.body.is_none() && payload.metadata.id == self.place.run_id
+    }
+
+    /// Why nothing more can be done: what cannot be written down has not happened.
+    pub(in crate::flow) fn broken(&self) -> Option<LedgerError> {
+        self.store.ledger.failure(self.failures)
     }
 
     // What the step has to do.
@@ -322,6 +327,9 @@ impl Book {
 
     /// Whether a payload is wanted.
     pub(in crate::flow) async fn offered(&self, metadata: &Metadata) -> Result<Reception, Error> {
+        if let Some(error) = self.broken() {
+            return Err(internal(&error));
+        }
         if self.is_made(metadata)? || self.adopts(metadata).await? {
             return Ok(Reception::Accepted);
         }
@@ -520,7 +528,8 @@ impl Book {
         let key = self.dedupe.after(&self.place.flow, &self.place.step, &body.hash);
         let Some(key) = key else { return Ok(false) };
         let had = self.store.ledger.read(|connection| seen::had(connection, &key));
-        let had = had.map_err(|error| internal(&error))? == seen::Had::Yes;
+        // Also what this run or another is at: it is accepted for good.
+        let had = had.map_err(|error| internal(&error))? != seen::Had::No;
         if had {
             let expires = self.dedupe.expires();
             drop(
@@ -537,11 +546,7 @@ impl Book {
     /// Whether a failure is no more than the run's coming to an end: then nothing has failed, and the run goes on from
     /// here when it is taken up again. It ends when it is asked to, and when the ledger cannot be written.
     fn is_interrupted(&self, error: &Error) -> bool {
-        error.kind == ErrorKind::Cancelled && self.cancel.is_cancelled() || self.ledger_has_failed()
-    }
-
-    fn ledger_has_failed(&self) -> bool {
-        self.store.ledger.failure_after(self.failures).is_some()
+        error.kind == ErrorKind::Cancelled && self.cancel.is_cancelled() || self.broken().is_some()
     }
 
     /// The pause before the next try, if there is one.

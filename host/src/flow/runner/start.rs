@@ -175,7 +175,7 @@ async fn resume(
     if then != now {
         bail!(
             "the run {} of the flow `{}` was interrupted, and its steps were {}; now they are {}. Give the flow its steps \
-             back and run it once more, or give the run up with `flowhost runs purge {}`",
+             back and run it once more, or give the run up with `flowhost runs purge {} --failed`",
             recorded.id,
             flow.name,
             then.join(", "),

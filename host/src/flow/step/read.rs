@@ -68,6 +68,9 @@ async fn read_all(work: &Work<'_>, files: Vec<Found>) {
         if let Err(error) = read_one(work, &path, &metadata).await {
             work.book.lost(&metadata, error);
         }
+        if work.book.broken().is_some() {
+            return; // All others would fail for the same reason.
+        }
     }
 }
 

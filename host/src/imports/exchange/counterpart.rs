@@ -116,6 +116,11 @@ pub trait Counterpart: Any + Send {
     /// When it is not accepted.
     async fn accept(&mut self, metadata: Metadata, body: Target) -> Result<bool, Error>;
 
+    /// Why a payload is not accepted whose bytes nobody took any more: who took them knows better than the bytes.
+    async fn refusal(&mut self, error: Error) -> Error {
+        error
+    }
+
     /// A payload will not come.
     fn give_up(&mut self, metadata: Metadata, reason: Error);
 

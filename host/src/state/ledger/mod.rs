@@ -107,7 +107,7 @@ impl Ledger {
     }
 
     /// Hands work to the thread that writes. What it did is on disk when the ticket says so; somebody who does not ask
-    /// learns of a failure by [`Ledger::settled`] or [`Ledger::failure_after`].
+    /// learns of a failure by [`Ledger::failure`].
     pub fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -115,26 +115,26 @@ impl Ledger {
         self.0.writer.write(work)
     }
 
-    /// How often something could not be written until now. A disk that was full has room again some time, so whoever
-    /// begins something counts from here.
+    /// Waits until all that was handed in before is on disk. `since` is what [`Ledger::failures`] said before the first
+    /// of it.
+    ///
+    /// # Errors
+    /// When any of it could not be written.
+    pub async fn settled(&self, since: u64) -> Result<(), LedgerError> {
+        self.write(|_| Ok(())).durable().await?;
+        self.failure(since).map_or(Ok(()), Err)
+    }
+
+    /// How many pieces of work could not be written so far.
     #[must_use]
     pub fn failures(&self) -> u64 {
         self.0.writer.failures()
     }
 
-    /// The last failure to write, if there were more than so many.
+    /// A failure after so many. Nothing that was written after it is to be relied on.
     #[must_use]
-    pub fn failure_after(&self, count: u64) -> Option<LedgerError> {
-        self.0.writer.failure_after(count)
-    }
-
-    /// Waits until all that was handed in before is on disk.
-    ///
-    /// # Errors
-    /// When there were more than `count` failures to write, some of it may not be there.
-    pub async fn settled(&self, count: u64) -> Result<(), LedgerError> {
-        self.write(|_| Ok(())).durable().await?;
-        self.failure_after(count).map_or(Ok(()), Err)
+    pub fn failure(&self, since: u64) -> Option<LedgerError> {
+        self.0.writer.failure(since)
     }
 
     /// Reads what is on disk.
@@ -180,6 +180,9 @@ fn refused(path: &Path, doing: &'static str, error: &rusqlite::Error) -> LedgerE
         }
         Some(Code::DiskFull) => {
             "; make room on the disk and run the flow again, which goes on where it stopped"
+        }
+        Some(Code::SystemIoFailure) => {
+            "; look whether the disk is full or broken, and run the flow again, which goes on where it stopped"
         }
         Some(Code::DatabaseCorrupt) => {
             "; it is left as it is. Copy it away before anything else, and begin a new one with `--state`"

@@ -8,6 +8,12 @@ use serde::{Deserialize, Serialize};
 /// States in which a payload waits for its step.
 const TO_DO: &str = "('pending', 'unknown')";
 
+/// Whether a run (`runs.run`) is one of the same flow as run `?1`, with the same steps: a payload's place among them is of
+/// use only there.
+const SAME_FLOW: &str = "flow = (SELECT flow FROM runs WHERE run = ?1)
+    AND (SELECT group_concat(id, char(0) ORDER BY position) FROM steps WHERE steps.run = payloads.run)
+        = (SELECT group_concat(id, char(0) ORDER BY position) FROM steps WHERE steps.run = ?1)";
+
 /// Which payload: its row.
 pub type Seq = i64;
 
@@ -124,17 +130,16 @@ fn take_over(connection: &Connection, new: &New) -> rusqlite::Result<Option<Stri
 /// # Errors
 /// SQLite's.
 pub fn parked(connection: &Connection, new: &New) -> rusqlite::Result<Option<Seq>> {
-    // Its place among the steps is of use only where these are the same.
-    let sql = "SELECT seq FROM payloads JOIN runs USING (run)
-        WHERE payloads.id = ?1 AND version = ?2 AND payloads.state IN ('failed', 'pending', 'unknown') AND maker = ?4
-        AND run <> ?3 AND runs.state = 'failed' AND flow = (SELECT flow FROM runs WHERE run = ?3)
-        AND (SELECT group_concat(id, char(0) ORDER BY position) FROM steps WHERE steps.run = payloads.run)
-            = (SELECT group_concat(id, char(0) ORDER BY position) FROM steps WHERE steps.run = ?3)
-        ORDER BY seq DESC LIMIT 1";
+    let sql = format!(
+        "SELECT seq FROM payloads JOIN runs USING (run)
+         WHERE payloads.id = ?3 AND version = ?4 AND maker = ?2 AND payloads.state IN ('failed', 'pending', 'unknown')
+         AND run <> ?1 AND runs.state = 'failed' AND {SAME_FLOW}
+         ORDER BY seq DESC LIMIT 1"
+    );
     let version = new.metadata.version.as_deref().unwrap_or_default();
     connection
-        .prepare_cached(sql)?
-        .query_row(params![new.metadata.id, version, new.run, new.maker], |row| {
+        .prepare_cached(&sql)?
+        .query_row(params![new.run, new.maker, new.metadata.id, version], |row| {
             row.get(0)
         })
         .optional()
@@ -409,28 +414,28 @@ pub fn lose(connection: &Connection, seq: Seq) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// A payload that goes on to another connector without being stored. One that was on its way before, in this run or in
-/// one that has failed, may have arrived in part: with it comes what was noted then.
+/// A payload that goes on to another connector without being stored.
 ///
 /// # Errors
 /// SQLite's.
 pub fn stream(connection: &Connection, new: &New) -> rusqlite::Result<(Seq, Option<Option<String>>)> {
     let version = new.metadata.version.as_deref().unwrap_or_default();
-    let sql = "UPDATE payloads SET run = ?1 WHERE seq = (
-            SELECT seq FROM payloads JOIN runs USING (run)
-            WHERE payloads.id = ?3 AND version = ?4 AND payloads.state = 'streaming' AND maker = ?2
-            AND (run = ?1 OR runs.state = 'failed' AND flow = (SELECT flow FROM runs WHERE run = ?1))
-            AND (SELECT group_concat(id, char(0) ORDER BY position) FROM steps WHERE steps.run = payloads.run)
-                = (SELECT group_concat(id, char(0) ORDER BY position) FROM steps WHERE steps.run = ?1)
-            ORDER BY run = ?1 DESC, seq DESC LIMIT 1)
-        RETURNING seq, note";
+    // Also one that an earlier run of the flow has ended without knowing what became of it.
+    let sql = format!(
+        "SELECT seq, note FROM payloads JOIN runs USING (run)
+         WHERE payloads.id = ?3 AND version = ?4 AND maker = ?2 AND payloads.state = 'streaming'
+         AND (run = ?1 OR runs.state = 'failed' AND {SAME_FLOW})
+         ORDER BY seq DESC LIMIT 1"
+    );
     let earlier = connection
-        .prepare_cached(sql)?
+        .prepare_cached(&sql)?
         .query_row(params![new.run, new.maker, new.metadata.id, version], |row| {
             Ok((row.get(0)?, row.get(1)?))
         })
         .optional()?;
     if let Some((seq, note)) = earlier {
+        let sql = "UPDATE payloads SET run = ?2 WHERE seq = ?1";
+        connection.prepare_cached(sql)?.execute(params![seq, new.run])?;
         return Ok((seq, Some(note)));
     }
     let sql = "INSERT INTO payloads (run, maker, id, version, metadata, size, step, state, origin)
@@ -460,19 +465,6 @@ pub fn forget_stream(connection: &Connection, seq: Seq) -> rusqlite::Result<()> 
     Ok(())
 }
 
-/// A payload that was on its way has arrived, and is through the step that took it.
-///
-/// # Errors
-/// SQLite's.
-pub fn arrive(connection: &Connection, passed: &Passed, size: u64) -> rusqlite::Result<()> {
-    pass(connection, passed)?;
-    let sql = "UPDATE payloads SET size = ?2 WHERE seq = ?1";
-    connection
-        .prepare_cached(sql)?
-        .execute(params![passed.seq, size])?;
-    Ok(())
-}
-
 /// Forgets the payloads of a run that were on their way to another connector, and that nobody has offered again: their
 /// originals are gone.
 ///
@@ -483,6 +475,19 @@ pub fn forget_streams(connection: &Connection, run: i64) -> rusqlite::Result<()>
         "DELETE FROM payloads WHERE run = ?1 AND state = 'streaming'",
         [run],
     )?;
+    Ok(())
+}
+
+/// A payload that was on its way has arrived, and is through the step that took it.
+///
+/// # Errors
+/// SQLite's.
+pub fn arrive(connection: &Connection, passed: &Passed, size: u64) -> rusqlite::Result<()> {
+    pass(connection, passed)?;
+    let sql = "UPDATE payloads SET size = ?2 WHERE seq = ?1";
+    connection
+        .prepare_cached(sql)?
+        .execute(params![passed.seq, size])?;
     Ok(())
 }
 

@@ -144,8 +144,13 @@ pub fn reopen(connection: &Connection, run: i64, whole: bool, anew: bool) -> rus
             AND EXISTS (SELECT 1 FROM problems WHERE run = ?1 AND step = 0)";
         connection.execute(sql, [run])?;
     }
-    let sql = "DELETE FROM problems WHERE run = ?1 AND (?2 OR sort = 'failure')";
-    connection.execute(sql, params![run, whole])?;
+    // What is not run again stays told, and does not keep payloads from later steps.
+    let sql = if whole {
+        "DELETE FROM problems WHERE run = ?1"
+    } else {
+        "UPDATE problems SET sort = 'problem' WHERE run = ?1 AND sort = 'failure'"
+    };
+    connection.execute(sql, [run])?;
     let sql = "UPDATE steps SET state = 'pending' WHERE run = ?1 AND state = 'failed'";
     connection.execute(sql, [run])?;
     let sql = "UPDATE runs SET state = 'running', finished = NULL, resumed = resumed + 1 WHERE run = ?1";

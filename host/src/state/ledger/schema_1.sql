@@ -26,7 +26,8 @@ CREATE TABLE steps (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE payloads (
-    seq INTEGER PRIMARY KEY,
+    -- Never given twice: `seen` remembers it when the payload is purged.
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
     run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
     -- The position of the step that made it; -1 for the run's trigger.
     maker INTEGER NOT NULL,
@@ -55,7 +56,7 @@ CREATE TABLE payloads (
 ) STRICT;
 CREATE UNIQUE INDEX payloads_once ON payloads (run, maker, id, version);
 CREATE INDEX payloads_to_do ON payloads (run, step, state);
-CREATE INDEX payloads_parked ON payloads (id) WHERE state IN ('failed', 'pending', 'unknown');
+CREATE INDEX payloads_parked ON payloads (id) WHERE state IN ('failed', 'pending', 'unknown', 'streaming');
 
 CREATE INDEX payloads_files ON payloads (file) WHERE file IS NOT NULL;
 

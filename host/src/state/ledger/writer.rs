@@ -24,10 +24,9 @@ pub(super) struct Writer {
     failures: Arc<Mutex<Failures>>,
 }
 
-/// What could not be written: whole transactions, and pieces of work whose tickets nobody may have kept.
+/// What could not be written.
 #[derive(Debug, Default)]
 struct Failures {
-    /// How many there were.
     count: u64,
     last: Option<LedgerError>,
 }
@@ -82,7 +81,7 @@ fn gone(path: &Path) -> LedgerError {
 impl Writer {
     pub(super) fn start(path: &Path, connection: Connection) -> Self {
         let (sender, receiver) = channel();
-        let failures = Arc::default();
+        let failures = Arc::new(Mutex::new(Failures::default()));
         let (own_path, own_failures) = (path.to_path_buf(), Arc::clone(&failures));
         let thread = std::thread::Builder::new()
             .name("ledger".to_owned())
@@ -95,18 +94,18 @@ impl Writer {
         }
     }
 
-    /// How often something could not be written.
+    /// How many pieces of work could not be written.
     pub(super) fn failures(&self) -> u64 {
-        self.lock().count
+        self.look().count
     }
 
-    /// The last failure, if there were more than so many.
-    pub(super) fn failure_after(&self, count: u64) -> Option<LedgerError> {
-        let failures = self.lock();
-        failures.last.clone().filter(|_| failures.count > count)
+    /// A failure after so many.
+    pub(super) fn failure(&self, after: u64) -> Option<LedgerError> {
+        let failures = self.look();
+        failures.last.clone().filter(|_| failures.count > after)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Failures> {
+    fn look(&self) -> MutexGuard<'_, Failures> {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -111,9 +111,9 @@ impl Book {
             );
             (consumed, silent, unfinished, tally.attempt)
         };
-        if self.ledger_has_failed() {
-            // What follows from that is no failure of the step. The run goes on from here when there is room again.
-            self.settle().await?;
+        // What cannot be written down has not happened, and the run goes on from what has.
+        if let Some(error) = self.broken() {
+            return Err(Failure::Host(error.into()));
         }
         if self.cancel.is_cancelled() && !matches!(&answer, Err(failure) if is_broken(failure)) {
             self.settle().await?;

@@ -202,6 +202,13 @@ impl Counterpart for Source {
         Ok(true)
     }
 
+    async fn refusal(&mut self, error: Error) -> Error {
+        match self.verdict().await {
+            Some((_, Err(verdict))) => verdict,
+            _ => error,
+        }
+    }
+
     fn give_up(&mut self, metadata: Metadata, reason: Error) {
         self.desk.give_up(metadata, reason);
     }
