@@ -179,8 +179,7 @@ fn disturb(stage: &Stage, rng: &mut Rng, trouble: Trouble, most: usize, counts: 
         }
         let moment = Moment::random(rng, lines);
         let fate = if trouble == Trouble::FullDisk && rng.bool() {
-            let room = rng.u64(..files::bytes(&stage.files) + LEDGER * stage.files.len() as u64);
-            Fate::FullDisk(room, rng.bool().then_some(moment))
+            Fate::FullDisk(rng.u64(..needed(stage)), rng.bool().then_some(moment))
         } else {
             Fate::Killed(moment)
         };
@@ -200,6 +199,15 @@ fn disturb(stage: &Stage, rng: &mut Rng, trouble: Trouble, most: usize, counts: 
         return Ok(());
     }
     bail!("it does not come to an end: {counts}")
+}
+
+/// What a run writes to its disk, roughly.
+fn needed(stage: &Stage) -> u64 {
+    let bodies = match stage.delivery {
+        Delivery::Spooled => files::bytes(&stage.files),
+        Delivery::Streaming => 0,
+    };
+    bodies + LEDGER * stage.files.len() as u64
 }
 
 /// Lets the flow run without disturbance until nothing has failed. What has failed is tried again as an operator does it.
