@@ -468,6 +468,9 @@ impl Drop for BodyWriter {
 }
 
 /// What a rename or a new name in a folder needs to be on the disk. Elsewhere than on Unix folders cannot be opened.
+///
+/// # Errors
+/// When the folder cannot be opened or synced.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) {
         File::open(folder)?.sync_all()?;
@@ -636,7 +639,7 @@ mod tests {
         drop(spool);
         let spool = Spool::of_run(parent.path(), "run-1", quota).expect("the same spool");
         fs::write(spool.folder().join("x.part"), "cut").expect("written");
-        spool.tidy(&[name.clone()]);
+        spool.tidy(std::slice::from_ref(&name));
         let left: Vec<PathBuf> = entries(spool.folder()).collect();
         assert_eq!(left.len(), 2, "the lock and the body: {left:?}");
         spool.release(SMALL_BODY as u64 + 1, Some(&name));

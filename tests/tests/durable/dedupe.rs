@@ -50,7 +50,7 @@ fn by_id_takes_a_file_once_and_again_when_it_has_changed_whatever_its_date() {
     assert_eq!(by_id(), (0, 2));
     bench.write("out/a", "longer");
     assert_eq!(by_id(), (1, 1), "another size");
-    touch(&bench, "out/b", Duration::from_secs(60));
+    touch(&bench, "out/b", Duration::from_mins(1));
     assert_eq!(by_id(), (1, 1), "another time");
     bench.write("out/late", "older than all that was taken");
     touch(&bench, "out/late", Duration::from_hours(1000));

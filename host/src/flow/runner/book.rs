@@ -449,13 +449,13 @@ impl Book {
         if !through {
             sealed.keep();
         }
-        self.has_made(key, size);
+        self.has_made(&key, size);
         Ok(true)
     }
 
-    fn has_made(&self, key: (String, Option<String>), size: u64) {
+    fn has_made(&self, key: &(String, Option<String>), size: u64) {
         let mut tally = self.tally();
-        tally.given_up.remove(&key);
+        tally.given_up.remove(key);
         tally.made += 1;
         tally.made_bytes += size;
     }
@@ -514,7 +514,7 @@ impl Book {
             }
         });
         written.durable().await.map_err(|error| internal(&error))?;
-        self.has_made((metadata.id.clone(), metadata.version.clone()), size);
+        self.has_made(&(metadata.id.clone(), metadata.version.clone()), size);
         self.events.send(&Event::PayloadDone {
             step: step.to_owned(),
             payload: item.payload.label().to_owned(),

@@ -64,12 +64,11 @@ pub(in crate::flow::runner) struct Again {
 
 impl Tally {
     pub(super) fn wait(&mut self, pause: Duration, reason: &str) {
-        match &mut self.again {
-            Some(again) => again.pause = again.pause.max(pause),
-            None => {
-                let reason = reason.to_owned();
-                self.again = Some(Again { pause, reason });
-            }
+        if let Some(again) = &mut self.again {
+            again.pause = again.pause.max(pause);
+        } else {
+            let reason = reason.to_owned();
+            self.again = Some(Again { pause, reason });
         }
     }
 }

@@ -78,7 +78,7 @@ pub(super) async fn attempt(
     session.instances.insert(here, getting);
     session.instances.insert(there, putting);
     // Where the second ended, the first could not but end, too.
-    let answers = put.and_then(|_| got);
+    let answers = put.and(got);
     match answers {
         Ok(summary) => {
             work.book.count(summary.skipped, summary.bytes);
