@@ -173,7 +173,7 @@ impl<'a> Run<'a> {
     ///
     /// # Errors
     /// When the ledger or the disk fails. The run goes on from there when the flow is run again.
-    async fn to_the_end(mut self) -> anyhow::Result<RunReport> {
+    async fn finish(mut self) -> anyhow::Result<RunReport> {
         let interrupted = self.steps().await.map_err(host_failure)?;
         // The connectors sign out before the run is called done.
         self.session = Session::default();

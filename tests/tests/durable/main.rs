@@ -15,6 +15,10 @@ use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 /// A flow over local folders alone.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "steps are written where the flow is"
+)]
 fn local(steps: Vec<Value>) -> Value {
     json!({ "name": "test", "instances": {}, "steps": steps })
 }

@@ -71,6 +71,10 @@ pub(in crate::flow) struct Item {
     pub(in crate::flow) seq: Seq,
     pub(in crate::flow) payload: Payload,
     /// Whether nobody knows how far an earlier try came, and what was noted in it.
+    #[expect(
+        clippy::option_option,
+        reason = "a try that may have been made is one thing, its note another"
+    )]
     pub(in crate::flow) earlier: Option<Option<String>>,
     /// The run that accepted it first.
     pub(in crate::flow) origin: String,
@@ -356,7 +360,7 @@ impl Book {
             self.tally().stopped = true;
             return Ok(Reception::Stop);
         }
-        Ok(Reception::Accept(Target::Spool(self.spool.writer())))
+        Ok(Reception::Accept(Target::Spool(Box::new(self.spool.writer()))))
     }
 
     /// Takes a payload over that an earlier run of the flow was left with, if there is one: it goes on where it was.

@@ -52,7 +52,7 @@ pub async fn run(flow: &Flow, options: &RunOptions) -> anyhow::Result<RunReport>
         flow: flow.name.clone(),
     });
     let report = Run::new(flow, recorded, options, &store, &active.spool)
-        .to_the_end()
+        .finish()
         .await?;
     Ok(RunReport { resumed, ..report })
 }
@@ -192,6 +192,6 @@ async fn resume(
         flow: flow.name.clone(),
     });
     Run::new(flow, recorded, options, store, &active.spool)
-        .to_the_end()
+        .finish()
         .await
 }

@@ -84,7 +84,7 @@ async fn read_one(work: &Work<'_>, path: &Path, metadata: &Metadata) -> Result<(
         }
     };
     let (file, begun) = (path.to_path_buf(), metadata.clone());
-    let (metadata, writer) = blocking(move || read(&file, begun, writer)).await?;
+    let (metadata, writer) = blocking(move || read(&file, begun, *writer)).await?;
     let payload = Payload {
         metadata: metadata.clone(),
         body: None,

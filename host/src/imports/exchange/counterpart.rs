@@ -55,7 +55,7 @@ pub enum Reception {
 #[derive(Debug)]
 pub enum Target {
     /// They are stored until later steps have dealt with them.
-    Spool(BodyWriter),
+    Spool(Box<BodyWriter>),
     /// They go on to another connector at once.
     Pipe(PipeWriter),
 }

@@ -67,7 +67,7 @@ impl Counterpart for Exchange {
         Ok(if self.has(metadata) {
             Reception::Accepted
         } else {
-            Reception::Accept(Target::Spool(self.spool.writer()))
+            Reception::Accept(Target::Spool(Box::new(self.spool.writer())))
         })
     }
 

@@ -284,14 +284,14 @@ fn document(row: &Row<'_>) -> rusqlite::Result<Document> {
     })
 }
 
+/// A body's bytes, or the name of its file.
+type Place = (Option<Vec<u8>>, Option<String>);
+
 /// Where the body of a document is that is kept: its bytes, or the name of its file.
 ///
 /// # Errors
 /// SQLite's.
-pub fn kept(
-    connection: &Connection,
-    number: i64,
-) -> rusqlite::Result<Option<(Option<Vec<u8>>, Option<String>)>> {
+pub fn kept(connection: &Connection, number: i64) -> rusqlite::Result<Option<Place>> {
     let sql = "SELECT body, file FROM payloads WHERE seq = ?1 AND (body IS NOT NULL OR file IS NOT NULL)";
     connection
         .query_row(sql, [number], |row| Ok((row.get(0)?, row.get(1)?)))

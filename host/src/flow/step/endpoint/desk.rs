@@ -69,7 +69,7 @@ impl Counterpart for Desk {
         let Target::Spool(writer) = body else {
             return Err(Error::new(ErrorKind::Internal, "this step made no pipe"));
         };
-        let goes_on = self.book.accept(metadata, writer).await?;
+        let goes_on = self.book.accept(metadata, *writer).await?;
         self.has_made();
         Ok(goes_on)
     }
