@@ -5,17 +5,19 @@
 //! ledger hears of it. A *temporary* one has no ledger: small bodies are in memory, and all goes with it; what a killed
 //! process has left of it is removed by the next one.
 
-use super::body::{Body, Place};
-use super::ledger::payloads::Stored;
+mod writer;
+
+use super::body::Body;
 use anyhow::Context as _;
-use bytes::{Bytes, BytesMut};
 use std::fs::{self, DirBuilder, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use uuid::Uuid;
+
+pub use writer::{BodyWriter, Sealed};
 
 /// A body up to this length is no file of its own: it saves one for each of thousands of small payloads.
 const SMALL_BODY: usize = 64 * 1024;
@@ -144,13 +146,7 @@ impl Spool {
     /// Begins a body.
     #[must_use]
     pub fn writer(self: &Arc<Self>) -> BodyWriter {
-        BodyWriter {
-            spool: Arc::clone(self),
-            small: BytesMut::new(),
-            file: None,
-            hash: self.kept.then(blake3::Hasher::new),
-            length: 0,
-        }
+        BodyWriter::new(Arc::clone(self))
     }
 
     /// Stores a body that is at hand, in a temporary spool.
@@ -330,143 +326,6 @@ impl Drop for Owned {
     }
 }
 
-/// A body being written. Dropping it forgets the bytes.
-#[derive(Debug)]
-pub struct BodyWriter {
-    spool: Arc<Spool>,
-    small: BytesMut,
-    file: Option<(Owned, File)>,
-    /// Of what is kept.
-    hash: Option<blake3::Hasher>,
-    length: u64,
-}
-
-impl BodyWriter {
-    /// Adds bytes.
-    ///
-    /// # Errors
-    /// When the quota is used up or the disk is full or broken.
-    pub fn write(&mut self, bytes: &[u8]) -> Result<(), SpoolError> {
-        let added = bytes.len() as u64;
-        self.length += added;
-        if let Err(quota) = self.spool.quota.take(added) {
-            let folder = self.spool.folder.clone();
-            return Err(SpoolError::Quota { folder, quota });
-        }
-        if let Some(hash) = &mut self.hash {
-            hash.update(bytes);
-        }
-        if self.file.is_none() && self.small.len() + bytes.len() <= SMALL_BODY {
-            self.small.extend_from_slice(bytes);
-            return Ok(());
-        }
-        self.append_to_file(bytes)
-            .map_err(|source| self.spool.disk(source))
-    }
-
-    fn append_to_file(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if self.file.is_none() {
-            let path = self
-                .spool
-                .folder
-                .join(format!("{}.{PART}", Uuid::now_v7().simple()));
-            let mut file = File::create_new(&path)?;
-            let owned = Owned(path);
-            file.write_all(&std::mem::take(&mut self.small))?;
-            self.file = Some((owned, file));
-        }
-        let Some((_, file)) = &mut self.file else {
-            return Ok(());
-        };
-        file.write_all(bytes)
-    }
-
-    /// Bytes written so far.
-    #[must_use]
-    pub fn len(&self) -> u64 {
-        self.length
-    }
-
-    /// Whether nothing was written yet.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.length == 0
-    }
-
-    /// The spool that it writes to.
-    #[must_use]
-    pub fn spool(&self) -> &Arc<Spool> {
-        &self.spool
-    }
-
-    /// Keeps the bytes as a body of a temporary spool.
-    ///
-    /// # Errors
-    /// When the disk is full or broken.
-    pub fn finish(mut self) -> Result<Body, SpoolError> {
-        let small = self.small.len() as u64;
-        if self.file.is_none() {
-            if self.spool.in_memory.fetch_add(small, Ordering::Relaxed) + small <= MEMORY_BUDGET {
-                let bytes = std::mem::take(&mut self.small).freeze();
-                return Ok(self.into_body(Place::Memory(bytes)));
-            }
-            self.spool.forget_in_memory(small);
-            self.append_to_file(&[])
-                .map_err(|source| self.spool.disk(source))?;
-        }
-        // The file is closed here: thousands of bodies must not hold thousands of descriptors.
-        let place = match self.file.take() {
-            Some((file, _)) => Place::Temporary(file),
-            None => Place::Memory(Bytes::new()),
-        };
-        Ok(self.into_body(place))
-    }
-
-    fn into_body(mut self, place: Place) -> Body {
-        // From here on the body answers for the length, not the writer.
-        let length = std::mem::take(&mut self.length);
-        Body::temporary(Arc::clone(&self.spool), place, length)
-    }
-
-    /// Keeps the bytes for the ledger. A large body is on the disk when this returns, under a name that tells its hash; it
-    /// takes as long as the disk does.
-    ///
-    /// # Errors
-    /// When the disk is full or broken.
-    pub fn seal(mut self) -> Result<Sealed, SpoolError> {
-        let hash = self.hash.take().unwrap_or_default().finalize();
-        let file = match self.file.take() {
-            Some((part, file)) => {
-                let folder = self.spool.folder.file_name().unwrap_or_default().display();
-                let name = format!("{folder}/{}.{}", hash.to_hex(), Uuid::now_v7().simple());
-                let renamed = file
-                    .sync_all()
-                    .and_then(|()| fs::rename(part.path(), self.spool.file(&name)))
-                    .and_then(|()| sync_folder(&self.spool.folder));
-                renamed.map_err(|source| self.spool.disk(source))?;
-                Some(name)
-            }
-            None => None,
-        };
-        let stored = Stored {
-            size: std::mem::take(&mut self.length),
-            hash: *hash.as_bytes(),
-            bytes: file.is_none().then(|| std::mem::take(&mut self.small).to_vec()),
-            file,
-        };
-        Ok(Sealed {
-            spool: Arc::clone(&self.spool),
-            stored: Some(stored),
-        })
-    }
-}
-
-impl Drop for BodyWriter {
-    fn drop(&mut self) {
-        self.spool.quota.free(self.length);
-    }
-}
-
 /// What a rename or a new name in a folder needs to be on the disk. Elsewhere than on Unix folders cannot be opened.
 ///
 /// # Errors
@@ -478,198 +337,5 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// A body that is on its way into the ledger. Unless it gets there, its bytes are forgotten.
-#[derive(Debug)]
-pub struct Sealed {
-    spool: Arc<Spool>,
-    stored: Option<Stored>,
-}
-
-impl Sealed {
-    /// What the ledger is to record.
-    #[must_use]
-    pub fn stored(&self) -> Option<&Stored> {
-        self.stored.as_ref()
-    }
-
-    /// The ledger has it.
-    pub fn keep(mut self) {
-        self.stored = None;
-    }
-}
-
-impl Drop for Sealed {
-    fn drop(&mut self) {
-        if let Some(stored) = self.stored.take() {
-            self.spool.release(stored.size, stored.file.as_deref());
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io::Read as _;
-    use tempfile::TempDir;
-
-    fn spool(quota: Option<u64>) -> (TempDir, Arc<Spool>) {
-        let parent = tempfile::tempdir().expect("a temporary folder");
-        let spool = Spool::create(parent.path(), quota).expect("a spool");
-        (parent, spool)
-    }
-
-    fn content(body: &Body) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        body.open()
-            .expect("opens")
-            .read_to_end(&mut bytes)
-            .expect("reads");
-        bytes
-    }
-
-    #[test]
-    fn a_small_body_stays_in_memory_and_a_large_one_goes_to_a_file() {
-        let (_parent, spool) = spool(None);
-        let small = spool.store(b"small").expect("stored");
-        assert_eq!(small.path(), None);
-        assert_eq!(content(&small), b"small");
-        let bytes: Vec<u8> = (0..=255).cycle().take(SMALL_BODY + 1).collect();
-        let large = spool.store(&bytes).expect("stored");
-        assert!(large.path().is_some_and(Path::exists));
-        assert_eq!(content(&large), bytes);
-        assert_eq!(large.len(), bytes.len() as u64);
-    }
-
-    #[test]
-    fn every_reader_starts_at_the_first_byte() {
-        let (_parent, spool) = spool(None);
-        let body = spool.store(&vec![7; SMALL_BODY * 2]).expect("stored");
-        let mut first = body.open().expect("opens");
-        assert_eq!(first.next_chunk(10).expect("reads").len(), 10);
-        assert_eq!(content(&body).len(), SMALL_BODY * 2);
-    }
-
-    #[test]
-    fn the_memory_of_many_small_bodies_is_bounded() {
-        let (_parent, spool) = spool(None);
-        let count = 2 * usize::try_from(MEMORY_BUDGET).expect("fits") / SMALL_BODY;
-        let bodies: Vec<Body> = (0..count)
-            .map(|_| spool.store(&vec![1; SMALL_BODY]).expect("stored"))
-            .collect();
-        assert!(spool.in_memory.load(Ordering::Relaxed) <= MEMORY_BUDGET);
-        assert!(bodies.iter().any(|body| body.path().is_some()));
-        assert!(bodies.iter().all(|body| content(body).len() == SMALL_BODY));
-    }
-
-    #[test]
-    fn the_quota_is_a_typed_error_and_freed_bodies_give_room_again() {
-        let (_parent, spool) = spool(Some(100));
-        let body = spool.store(&[0; 80]).expect("there is room");
-        let refused = spool.store(&[0; 21]).expect_err("there is no room");
-        assert!(
-            matches!(refused, SpoolError::Quota { quota: 100, .. }),
-            "{refused}"
-        );
-        drop(body);
-        spool.store(&[0; 100]).expect("there is room again");
-    }
-
-    #[test]
-    fn files_go_with_the_last_body_and_the_folder_with_the_spool() {
-        let (parent, spool) = spool(None);
-        let body = spool.store(&vec![0; SMALL_BODY + 1]).expect("stored");
-        let path = body.path().expect("a file").to_path_buf();
-        let clone = body.clone();
-        drop(body);
-        assert!(path.exists());
-        drop(clone);
-        assert!(!path.exists());
-        drop(spool);
-        assert_eq!(std::fs::read_dir(parent.path()).expect("readable").count(), 0);
-    }
-
-    #[test]
-    fn what_a_killed_process_left_is_removed_and_a_living_spool_is_not() {
-        let (parent, living) = spool(None);
-        let left = parent.path().join("run-killed");
-        std::fs::create_dir(&left).expect("a folder");
-        std::fs::write(left.join(LOCK_FILE), b"").expect("a lock that nobody holds");
-        std::fs::write(left.join("body"), b"bytes").expect("a body");
-        let _another = Spool::create(parent.path(), None).expect("a spool");
-        assert!(!left.exists());
-        assert!(living.folder().exists());
-    }
-
-    #[test]
-    fn a_writer_that_is_dropped_leaves_nothing() {
-        let (_parent, spool) = spool(Some(SMALL_BODY as u64 * 2));
-        let mut writer = spool.writer();
-        writer.write(&vec![0; SMALL_BODY + 1]).expect("there is room");
-        drop(writer);
-        // The lock file alone.
-        assert_eq!(std::fs::read_dir(spool.folder()).expect("readable").count(), 1);
-        assert_eq!(spool.quota.used.load(Ordering::Relaxed), 0);
-    }
-
-    #[test]
-    fn what_is_sealed_is_kept_once_the_ledger_has_it_and_forgotten_otherwise() {
-        let parent = tempfile::tempdir().expect("a temporary folder");
-        let quota = Arc::new(Quota::new(None, 0));
-        let spool = Spool::of_run(parent.path(), "run-1", Arc::clone(&quota)).expect("a spool");
-        let seal = |length: usize| {
-            let mut writer = spool.writer();
-            writer.write(&vec![7; length]).expect("there is room");
-            writer.seal().expect("sealed")
-        };
-        let small = seal(10);
-        assert_eq!(
-            small.stored().and_then(|stored| stored.bytes.clone()),
-            Some(vec![7; 10])
-        );
-        small.keep();
-        let large = seal(SMALL_BODY + 1);
-        let stored = large.stored().expect("not kept yet").clone();
-        let name = stored.file.expect("a file");
-        let hash = blake3::hash(&vec![7; SMALL_BODY + 1]).to_hex();
-        assert!(name.starts_with(&format!("run-1/{hash}.")), "{name}");
-        large.keep();
-        drop(seal(SMALL_BODY + 2));
-        let used = 10 + SMALL_BODY as u64 + 1;
-        assert_eq!(quota.used.load(Ordering::Relaxed), used);
-        drop(spool);
-        let spool = Spool::of_run(parent.path(), "run-1", quota).expect("the same spool");
-        fs::write(spool.folder().join("x.part"), "cut").expect("written");
-        spool.tidy(std::slice::from_ref(&name));
-        let left: Vec<PathBuf> = entries(spool.folder()).collect();
-        assert_eq!(left.len(), 2, "the lock and the body: {left:?}");
-        spool.release(SMALL_BODY as u64 + 1, Some(&name));
-        spool.tidy(&[]);
-        assert!(!spool.folder().exists());
-        assert_eq!(spool.quota.used.load(Ordering::Relaxed), 10);
-    }
-
-    #[test]
-    fn the_spool_of_a_run_is_one_processs() {
-        let parent = tempfile::tempdir().expect("a temporary folder");
-        let first = Spool::of_run(parent.path(), "run-1", Arc::default()).expect("a spool");
-        assert!(Spool::of_run(parent.path(), "run-1", Arc::default()).is_err());
-        for need in [Need::Over, Need::Unknown] {
-            remove_left(parent.path(), |_| need);
-            assert!(first.folder().exists());
-        }
-        drop(first);
-        remove_left(parent.path(), |name| {
-            assert_eq!(name, "run-1");
-            Need::Needed
-        });
-        assert!(parent.path().join("run-1").exists());
-        remove_left(parent.path(), |_| Need::Unknown);
-        assert!(!parent.path().join("run-1").exists());
-        // Its lock never came to the disk; or it is being made just now.
-        fs::create_dir(parent.path().join("run-2")).expect("made");
-        remove_left(parent.path(), |_| Need::Unknown);
-        assert!(parent.path().join("run-2").exists());
-        remove_left(parent.path(), |_| Need::Over);
-        assert!(!parent.path().join("run-2").exists());
-    }
-}
+mod tests;

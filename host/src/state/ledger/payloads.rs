@@ -1,9 +1,14 @@
 //! Queries of payloads. Each function is one piece of work of a transaction.
 
+mod json;
+
 use super::now_ms;
 use crate::contract::{Error, ErrorKind, Metadata};
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
-use serde::{Deserialize, Serialize};
+use json::Known;
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+pub use json::Fault;
+pub(super) use json::from_json;
 
 /// States in which a payload waits for its step.
 const TO_DO: &str = "('pending', 'unknown')";
@@ -489,114 +494,6 @@ pub fn arrive(connection: &Connection, passed: &Passed, size: u64) -> rusqlite::
         .prepare_cached(sql)?
         .execute(params![passed.seq, size])?;
     Ok(())
-}
-
-/// The contract's metadata as JSON.
-#[derive(Debug, Serialize, Deserialize)]
-struct Known {
-    id: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    version: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    content_type: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    size: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    modified_ms: Option<u64>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    attributes: Vec<(String, String)>,
-}
-
-impl Known {
-    fn of(metadata: &Metadata) -> Self {
-        let Metadata {
-            id,
-            version,
-            name,
-            content_type,
-            size,
-            modified_ms,
-            attributes,
-        } = metadata.clone();
-        Self {
-            id,
-            version,
-            name,
-            content_type,
-            size,
-            modified_ms,
-            attributes,
-        }
-    }
-
-    fn json(&self) -> String {
-        serde_json::to_string(self).unwrap_or_default()
-    }
-
-    fn read(row: &Row<'_>, column: usize) -> rusqlite::Result<Self> {
-        from_json(row, column)
-    }
-
-    fn label(&self) -> &str {
-        self.name.as_deref().unwrap_or(&self.id)
-    }
-
-    fn metadata(self) -> Metadata {
-        Metadata {
-            id: self.id,
-            version: self.version,
-            name: self.name,
-            content_type: self.content_type,
-            size: self.size,
-            modified_ms: self.modified_ms,
-            attributes: self.attributes,
-        }
-    }
-}
-
-/// Why a payload failed, as JSON.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Fault {
-    /// The error's kind as the contract names it.
-    pub kind: String,
-    /// What went wrong, and what would be right.
-    pub message: String,
-    /// The remote system's code.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub code: Option<String>,
-    /// `none`, `partial` or `unknown`.
-    pub effect: String,
-}
-
-impl Fault {
-    fn of(error: &Error) -> Self {
-        use crate::contract::Effect;
-        let effect = match error.effect {
-            Effect::None => "none",
-            Effect::Partial => "partial",
-            Effect::Unknown => "unknown",
-        };
-        Self {
-            kind: error.kind.name().to_owned(),
-            message: error.message.clone(),
-            code: error.code.clone(),
-            effect: effect.to_owned(),
-        }
-    }
-
-    fn json(&self) -> String {
-        serde_json::to_string(self).unwrap_or_default()
-    }
-}
-
-/// Reads a column that this module has written.
-pub(super) fn from_json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
-    let text: String = row.get(column)?;
-    serde_json::from_str(&text).map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(error))
-    })
 }
 
 /// The failure of a payload that a connector was given and never took.
