@@ -14,7 +14,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 use uuid::Uuid;
 
 pub use writer::{BodyWriter, Sealed};
@@ -271,11 +270,8 @@ pub(super) enum Need {
     Unknown,
 }
 
-/// How old a spool without a lock must be to be taken for one that was left while it was made.
-const MAKING: Duration = Duration::from_mins(1);
-
 /// Removes the spools below a folder that no process has and nobody needs. One that cannot be removed costs room and
-/// nothing else.
+/// nothing else. A folder that neither has a spool's lock nor is known as one's is somebody else's, and stays.
 pub(super) fn remove_left(parent: &Path, need: impl Fn(&str) -> Need) {
     for folder in entries(parent) {
         let Some(name) = folder.file_name().and_then(|name| name.to_str()) else {
@@ -283,18 +279,13 @@ pub(super) fn remove_left(parent: &Path, need: impl Fn(&str) -> Need) {
         };
         let is_free = match File::open(folder.join(LOCK_FILE)) {
             Ok(lock) => lock.try_lock().is_ok(),
-            // It may be one that is being made at this moment.
-            Err(_) => need(name) == Need::Over || is_old(&folder),
+            // The lock may not have come to the disk.
+            Err(_) => need(name) == Need::Over,
         };
         if is_free && need(name) != Need::Needed {
             remove(&folder);
         }
     }
-}
-
-fn is_old(folder: &Path) -> bool {
-    let modified = fs::metadata(folder).and_then(|folder| folder.modified());
-    modified.is_ok_and(|modified| modified.elapsed().is_ok_and(|age| age > MAKING))
 }
 
 fn entries(folder: &Path) -> impl Iterator<Item = PathBuf> {

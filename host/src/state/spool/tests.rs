@@ -157,10 +157,24 @@ fn the_spool_of_a_run_is_one_processs() {
     assert!(parent.path().join("run-1").exists());
     remove_left(parent.path(), |_| Need::Unknown);
     assert!(!parent.path().join("run-1").exists());
-    // Its lock never came to the disk; or it is being made just now.
+    // Its lock never came to the disk; or it is no spool.
     fs::create_dir(parent.path().join("run-2")).expect("made");
     remove_left(parent.path(), |_| Need::Unknown);
     assert!(parent.path().join("run-2").exists());
     remove_left(parent.path(), |_| Need::Over);
     assert!(!parent.path().join("run-2").exists());
+}
+
+/// A temporary spool may be anywhere, also in the system's folder for temporary files.
+#[test]
+fn folders_of_others_are_left_alone() {
+    let parent = tempfile::tempdir().expect("a temporary folder");
+    let others = parent.path().join("others");
+    fs::create_dir(&others).expect("made");
+    fs::write(others.join("file"), "theirs").expect("written");
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_hours(1000);
+    let folder = File::open(&others).expect("opens");
+    folder.set_modified(long_ago).expect("its owner may");
+    drop(Spool::create(parent.path(), None).expect("a spool"));
+    assert!(others.join("file").exists());
 }
