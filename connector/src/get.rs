@@ -30,8 +30,8 @@ pub fn run(client: &mut Client, task: &Task, summary: &mut Summary) -> Result<Do
             Ok(Offered::Accepted) => still_after(client, &found, task),
             _ => Ok(()),
         };
-        if summary.count(offered.map_err(Into::into))? {
-            done = Done::Stop;
+        done = summary.count(offered.map_err(Into::into))?;
+        if done == Done::Stop {
             break;
         }
         if let Err(error) = dealt_with {

@@ -24,8 +24,8 @@ pub fn run(client: &mut Client, task: &Task, summary: &mut Summary) -> Result<Do
     {
         let offered = offer(&found, task);
         taken += u64::from(matches!(offered, Ok(Offered::Taken(_))));
-        if summary.count(offered.map_err(Into::into))? {
-            done = Done::Stop;
+        done = summary.count(offered.map_err(Into::into))?;
+        if done == Done::Stop {
             break;
         }
     }

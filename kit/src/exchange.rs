@@ -104,6 +104,15 @@ impl Reader {
         Ok(self.0.body()?.map(Body::new))
     }
 
+    /// The same, for an endpoint that cannot do without a body.
+    ///
+    /// # Errors
+    /// It has none, or as [`body`](Self::body).
+    pub fn content(&self) -> Result<Body<'_>, Error> {
+        let message = "This payload has no body: a step before must make one that has.";
+        self.body()?.ok_or_else(|| Error::data(message))
+    }
+
     /// Whether an earlier try may have done something with it and nobody knows. What a second time would do twice must
     /// be looked for before it is done again.
     #[must_use]

@@ -6,7 +6,7 @@
 //! at.
 //!
 //! ```
-//! # use flow_connector::{Call, CheckStep, Connector, Done, Endpoint, Error, Summary, settings::Nothing};
+//! # use flow_connector::{Call, Connector, Done, Endpoint, Error, Summary, settings::Nothing};
 //! # struct Echo;
 //! # impl Connector for Echo {
 //! #     type Connection = Nothing;
@@ -14,7 +14,6 @@
 //! #     const VERSION: &str = "1.0.0";
 //! #     const TITLE: &str = "Echo";
 //! #     const DESCRIPTION: &str = "Passes everything on.";
-//! #     fn check(_: &Nothing, _: bool) -> Result<Vec<CheckStep>, Error> { Ok(Vec::new()) }
 //! # }
 //! # struct Pass;
 //! # impl Endpoint for Pass {

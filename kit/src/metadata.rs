@@ -1,7 +1,7 @@
 //! What is known of a payload, and what a call has done.
 
 use crate::error::Error;
-use crate::exchange::Offered;
+use crate::exchange::{Done, Offered};
 use crate::{Metadata, Summary};
 
 impl Metadata {
@@ -61,12 +61,12 @@ impl Default for Summary {
 }
 
 impl Summary {
-    /// Adds an offered payload. True when the flow wants no more. A payload's own failure was told by `abort` or
-    /// `finish`, so its siblings go on.
+    /// Adds an offered payload. The answer is [`Done::Stop`] when the flow wants no more, else [`Done::Consume`]. A
+    /// payload's own failure was told by `abort` or `finish`, so its siblings go on.
     ///
     /// # Errors
     /// The failure, when it ends the call.
-    pub fn count(&mut self, offered: Result<Offered, Error>) -> Result<bool, Error> {
+    pub fn count(&mut self, offered: Result<Offered, Error>) -> Result<Done, Error> {
         match offered {
             Ok(Offered::Taken(bytes)) => {
                 self.payloads += 1;
@@ -75,11 +75,11 @@ impl Summary {
             Ok(Offered::Skipped) => self.skipped += 1,
             // It was counted by the try that brought it.
             Ok(Offered::Accepted) => {}
-            Ok(Offered::Stop) => return Ok(true),
+            Ok(Offered::Stop) => return Ok(Done::Stop),
             Err(error) if error.ends_call => return Err(error),
             Err(_) => self.failed += 1,
         }
-        Ok(false)
+        Ok(Done::Consume)
     }
 }
 
@@ -111,9 +111,9 @@ mod tests {
             Ok(Offered::Accepted),
             Err(Error::data("x")),
         ] {
-            assert_eq!(summary.count(offered), Ok(false));
+            assert_eq!(summary.count(offered), Ok(Done::Consume));
         }
-        assert_eq!(summary.count(Ok(Offered::Stop)), Ok(true));
+        assert_eq!(summary.count(Ok(Offered::Stop)), Ok(Done::Stop));
         assert!(summary.count(Err(Error::cancelled())).is_err());
         let Summary {
             payloads,

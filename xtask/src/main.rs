@@ -6,6 +6,7 @@
 mod apt;
 mod bench;
 mod build;
+mod connectors;
 mod demo;
 mod faults;
 mod fuzz;
@@ -19,6 +20,7 @@ mod wasm;
 mod workspace;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -41,8 +43,15 @@ Environment:
 
 #[derive(Subcommand)]
 enum Command {
-    /// Build dist/ftp.wasm (the connector), then target/release/flowhost (the host, which embeds it)
+    /// Build dist/ftp.wasm (the connector), target/release/flowhost (the host, which embeds it), and the connectors in
+    /// examples/, into target/connectors
     Build,
+    /// Build the connector in a folder, wherever it is: as `cargo build --release --target wasm32-wasip2`, also where
+    /// that target is not installed
+    Component {
+        /// The folder with its Cargo.toml
+        folder: PathBuf,
+    },
     /// Build what is missing or out of date and run `flowhost demo`
     Demo {
         /// Passed to `flowhost demo`
@@ -97,6 +106,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     let workspace = Workspace::find()?;
     match command {
         Command::Build => build::run(&workspace)?,
+        Command::Component { folder } => connectors::component(&workspace, &folder)?,
         Command::Demo { arguments } => return demo::run(&workspace, &arguments),
         Command::Test { arguments } => test::run(&workspace, &arguments)?,
         Command::Fuzz(options) => fuzz::run(&workspace, &options)?,

@@ -162,7 +162,7 @@ fn valued(settings: &Value, names: &[String], found: &mut Vec<String>) {
             for (name, value) in values {
                 match value.as_str() {
                     Some(secret) if names.contains(name) && !secret.is_empty() => {
-                        found.push(secret.to_owned())
+                        found.push(secret.to_owned());
                     }
                     _ => valued(value, names, found),
                 }
