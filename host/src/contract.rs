@@ -16,7 +16,7 @@ pub mod tls {
 }
 
 /// The version of `flow:connector` that this host implements.
-pub const CONTRACT_VERSION: &str = "0.1.0";
+pub const CONTRACT_VERSION: &str = "0.1.1";
 
 impl ErrorKind {
     /// The kind's name as the contract writes it, for example `not-found`.

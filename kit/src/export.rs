@@ -56,21 +56,21 @@ macro_rules! connector {
                     "wasi:io/error@0.2.6": flow_connector::bindings::wasi::io::error,
                     "wasi:io/poll@0.2.6": flow_connector::bindings::wasi::io::poll,
                     "wasi:io/streams@0.2.6": flow_connector::bindings::wasi::io::streams,
-                    "flow:connector/types@0.1.0": flow_connector::bindings::flow::connector::types,
-                    "flow:connector/context@0.1.0": flow_connector::bindings::flow::connector::context,
-                    "flow:connector/exchange@0.1.0": flow_connector::bindings::flow::connector::exchange,
-                    "flow:connector/tls@0.1.0": flow_connector::bindings::flow::connector::tls,
-                    "flow:connector/connector@0.1.0/descriptor":
+                    "flow:connector/types@0.1.1": flow_connector::bindings::flow::connector::types,
+                    "flow:connector/context@0.1.1": flow_connector::bindings::flow::connector::context,
+                    "flow:connector/exchange@0.1.1": flow_connector::bindings::flow::connector::exchange,
+                    "flow:connector/tls@0.1.1": flow_connector::bindings::flow::connector::tls,
+                    "flow:connector/connector@0.1.1/descriptor":
                         flow_connector::bindings::exports::flow::connector::connector::Descriptor,
-                    "flow:connector/connector@0.1.0/endpoint":
+                    "flow:connector/connector@0.1.1/endpoint":
                         flow_connector::bindings::exports::flow::connector::connector::Endpoint,
-                    "flow:connector/connector@0.1.0/egress":
+                    "flow:connector/connector@0.1.1/egress":
                         flow_connector::bindings::exports::flow::connector::connector::Egress,
-                    "flow:connector/connector@0.1.0/direction":
+                    "flow:connector/connector@0.1.1/direction":
                         flow_connector::bindings::exports::flow::connector::connector::Direction,
-                    "flow:connector/connector@0.1.0/check-step":
+                    "flow:connector/connector@0.1.1/check-step":
                         flow_connector::bindings::exports::flow::connector::connector::CheckStep,
-                    "flow:connector/connector@0.1.0/check-status":
+                    "flow:connector/connector@0.1.1/check-status":
                         flow_connector::bindings::exports::flow::connector::connector::CheckStatus,
                 },
             });
