@@ -22,7 +22,7 @@ use std::marker::PhantomData;
 pub use crate::bindings::flow::connector::exchange::Earlier;
 use crate::bindings::flow::connector::exchange::Outcome;
 use crate::error::Error;
-use crate::sys::{InputStream, OutputStream, StreamError, exchange as host};
+use crate::sys::{InputStream, OutputStream, StreamError, exchange as host, wait};
 use crate::{Metadata, Summary};
 
 /// The size of a body's pieces. WASI moves at most 64 KiB at a time, and larger buffers gain nothing.
@@ -156,7 +156,7 @@ impl Body<'_> {
     /// The next piece as the host gives it, at most so long, without copying it; none at the end.
     ///
     /// # Errors
-    /// The host cannot read the body.
+    /// The host cannot read the body, or the call is to end.
     pub fn piece(&mut self, most: usize) -> io::Result<Option<Vec<u8>>> {
         if self.read < self.piece.len() {
             let rest = self.piece.split_off(self.read);
@@ -170,8 +170,8 @@ impl Body<'_> {
             return Ok(Some(self.piece[..most].to_vec()));
         }
         loop {
-            match self.stream.blocking_read(most as u64) {
-                Ok(piece) if piece.is_empty() => {}
+            match self.stream.read(most as u64) {
+                Ok(piece) if piece.is_empty() => wait(&self.stream.subscribe())?,
                 Ok(piece) => return Ok(Some(piece)),
                 Err(StreamError::Closed) => return Ok(None),
                 Err(StreamError::LastOperationFailed(_)) => {
@@ -310,7 +310,7 @@ impl Write for Writer {
         }
         let room = loop {
             match self.stream.check_write() {
-                Ok(0) => self.stream.subscribe().block(),
+                Ok(0) => wait(&self.stream.subscribe())?,
                 Ok(room) => break usize::try_from(room).unwrap_or(usize::MAX),
                 Err(_) => return Err(self.refuse()),
             }

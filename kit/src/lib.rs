@@ -31,8 +31,8 @@
 #[doc(hidden)]
 pub mod bindings {
     wit_bindgen::generate!({
-        path: ["../wit/deps/io", "../wit/connector"],
-        world: "flow:connector/connector-base",
+        path: ["../wit/deps/io", "wit/clocks", "../wit/connector", "wit/kit"],
+        world: "flow:kit/kit",
         generate_all,
         // No function of this world has a summary; those of the endpoints have.
         generate_unused_types: true,

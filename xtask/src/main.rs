@@ -12,6 +12,7 @@ mod faults;
 mod fuzz;
 mod guests;
 mod lint;
+mod new_connector;
 mod process;
 mod servers;
 mod test;
@@ -46,6 +47,14 @@ enum Command {
     /// Build dist/ftp.wasm (the connector), target/release/flowhost (the host, which embeds it), and the connectors in
     /// examples/, into target/connectors
     Build,
+    /// Make a connector of your own: a crate that builds, tests natively, and runs in a flow
+    NewConnector {
+        /// Lower-case words with `-` between them
+        name: String,
+        /// The folder to make it in; its own folder there must not exist yet
+        #[arg(long, value_name = "FOLDER", default_value = ".")]
+        into: PathBuf,
+    },
     /// Build the connector in a folder, wherever it is: as `cargo build --release --target wasm32-wasip2`, also where
     /// that target is not installed
     Component {
@@ -106,6 +115,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     let workspace = Workspace::find()?;
     match command {
         Command::Build => build::run(&workspace)?,
+        Command::NewConnector { name, into } => new_connector::run(&workspace, &name, &into)?,
         Command::Component { folder } => connectors::component(&workspace, &folder)?,
         Command::Demo { arguments } => return demo::run(&workspace, &arguments),
         Command::Test { arguments } => test::run(&workspace, &arguments)?,

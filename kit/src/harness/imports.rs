@@ -4,6 +4,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use super::world::{tell, world};
+use crate::Error;
 use crate::bindings::flow::connector::{tls, types};
 
 /// How a stream ends.
@@ -31,13 +32,18 @@ impl InputStream {
     /// The most bytes of one read: pieces are smaller than what is asked for, as they may be.
     const PIECE: usize = 1000;
 
-    pub fn blocking_read(&mut self, most: u64) -> Result<Vec<u8>, StreamError> {
+    pub fn read(&mut self, most: u64) -> Result<Vec<u8>, StreamError> {
         let most = usize::try_from(most).unwrap_or(usize::MAX).min(Self::PIECE);
         let piece: Vec<u8> = self.rest.by_ref().take(most).collect();
         if piece.is_empty() && most > 0 {
             return Err(StreamError::Closed);
         }
         Ok(piece)
+    }
+
+    #[expect(clippy::unused_self, reason = "as the generated one")]
+    pub fn subscribe(&self) -> Pollable {
+        Pollable
     }
 }
 
@@ -53,12 +59,13 @@ struct Received {
     room: Option<u64>,
 }
 
-/// What a stream waits for. It never has to.
+/// What a stream is waited for by. It never has to be.
 pub struct Pollable;
 
-impl Pollable {
-    #[expect(clippy::unused_self, reason = "as the generated one")]
-    pub fn block(&self) {}
+/// Waits for a stream.
+#[expect(clippy::unnecessary_wraps, reason = "as the one of a component")]
+pub fn wait(_: &Pollable) -> Result<(), Error> {
+    Ok(())
 }
 
 impl OutputStream {
