@@ -142,6 +142,23 @@ impl Error {
     }
 }
 
+impl Error {
+    /// The failure as the contract tells it.
+    pub(crate) fn as_told(error: types::Error) -> Self {
+        let details: Option<Value> = error.details.and_then(|json| serde_json::from_str(&json).ok());
+        let field = details.as_ref().and_then(|details| details["field"].as_str());
+        Self {
+            kind: error.kind,
+            message: error.message,
+            code: error.code,
+            retry: error.retry,
+            effect: error.effect,
+            field: field.map(str::to_owned),
+            ends_call: error.kind == Kind::Cancelled,
+        }
+    }
+}
+
 impl From<Error> for types::Error {
     fn from(error: Error) -> Self {
         Self {
@@ -158,13 +175,10 @@ impl From<Error> for types::Error {
 /// A failure that the host reports to us. It is not to be tried again here: what a host refuses once it refuses again.
 impl From<types::Error> for Error {
     fn from(error: types::Error) -> Self {
-        let details: Option<Value> = error.details.and_then(|json| serde_json::from_str(&json).ok());
-        let field = details.as_ref().and_then(|details| details["field"].as_str());
         Self {
-            code: error.code,
-            field: field.map(str::to_owned),
-            ends_call: error.kind == Kind::Cancelled,
-            ..Self::new(error.kind, error.message)
+            retry: Retry::Never,
+            effect: Effect::None,
+            ..Self::as_told(error)
         }
     }
 }

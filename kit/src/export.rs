@@ -2,7 +2,7 @@
 
 /// Makes a component of a connector.
 ///
-/// ```ignore
+/// ```text
 /// flow_connector::connector! {
 ///     connector: Ftp,
 ///     wit: ["wit"],

@@ -307,7 +307,7 @@ pub mod exchange {
 
         pub fn abort(mut this: Self, reason: &types::Error) {
             this.end();
-            let given_up = (this.metadata.clone(), Error::from(reason.clone()));
+            let given_up = (this.metadata.clone(), Error::as_told(reason.clone()));
             world(|world| world.aborted.push(given_up));
         }
     }
@@ -377,7 +377,7 @@ pub mod exchange {
     }
 
     pub fn report(id: &str, problem: &types::Error) {
-        let reported = (id.to_owned(), Error::from(problem.clone()));
+        let reported = (id.to_owned(), Error::as_told(problem.clone()));
         world(|world| world.reported.push(reported));
     }
 

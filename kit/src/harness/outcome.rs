@@ -102,7 +102,7 @@ impl Outcome {
     #[must_use]
     pub fn failed(&self) -> Vec<Error> {
         let failed = self.settled.iter().filter_map(|settled| match &settled.outcome {
-            exchange::Outcome::Fail(error) => Some(Error::from(error.clone())),
+            exchange::Outcome::Fail(error) => Some(Error::as_told(error.clone())),
             _ => None,
         });
         failed.collect()
