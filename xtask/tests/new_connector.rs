@@ -54,7 +54,10 @@ impl Shell {
             }
             ["cargo", ref arguments @ ..] => {
                 let mut cargo = Command::new(env!("CARGO"));
-                cargo.args(arguments).env_remove("CARGO_TARGET_DIR");
+                // Kept, so that only the connector is compiled the next time.
+                cargo
+                    .args(arguments)
+                    .env("CARGO_TARGET_DIR", root().join("target/new-connector"));
                 cargo
             }
             ["flowhost", ref arguments @ ..] => self.flowhost(arguments),

@@ -3,7 +3,9 @@
 use std::io::{self, Write};
 
 use flow_connector::settings::Nothing;
-use flow_connector::{Body, Call, Connector, Endpoint, Error, Level, Metadata, Summary, Writer, exchange, log};
+use flow_connector::{
+    Body, Call, Connector, Endpoint, Error, Level, Metadata, Summary, Writer, exchange, log,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
