@@ -231,6 +231,7 @@ pub fn begin(metadata: &Metadata) -> Result<Offer, Error> {
             payload: writer,
             written: 0,
             refused: false,
+            cut: false,
         }),
         host::Offer::Skip => Offer::Skip,
         host::Offer::Accepted => Offer::Accepted,
@@ -246,6 +247,8 @@ pub struct Writer {
     payload: host::Writer,
     written: u64,
     refused: bool,
+    /// Not all of it was written, since the call is to end.
+    cut: bool,
 }
 
 /// The flow takes no more bytes of a body. Why is what [`Writer::finish`] says. Travels inside an `io::Error`.
@@ -270,8 +273,13 @@ impl Writer {
     /// be moved or deleted.
     ///
     /// # Errors
-    /// The flow does not accept it: no room, a limit, another length than its metadata said, or the run ends.
+    /// The flow does not accept it: no room, a limit, another length than its metadata said, or the run ends. A body
+    /// that was not written as a whole because the call is to end is given up.
     pub fn finish(self) -> Result<(), Error> {
+        if self.cut {
+            self.abort(Error::cancelled());
+            return Err(Error::cancelled());
+        }
         let Self {
             stream,
             payload,
@@ -310,7 +318,11 @@ impl Write for Writer {
         }
         let room = loop {
             match self.stream.check_write() {
-                Ok(0) => wait(&self.stream.subscribe())?,
+                Ok(0) => {
+                    let waited = wait(&self.stream.subscribe());
+                    self.cut |= waited.is_err();
+                    waited?;
+                }
                 Ok(room) => break usize::try_from(room).unwrap_or(usize::MAX),
                 Err(_) => return Err(self.refuse()),
             }

@@ -123,6 +123,8 @@ pub enum Answer {
     Accept,
     /// It wants it, and has room for so many bytes of it.
     Full(u64),
+    /// It wants it, and takes no byte of it. The call has to be cancelled.
+    Stall,
     /// It does not want it.
     Skip,
     /// It has had it.

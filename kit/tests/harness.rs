@@ -101,6 +101,12 @@ fn work(way: &str, password: &str, payload: &Reader, summary: &mut Summary) -> R
                     .leaving(Effect::Partial),
             );
         }
+        "finish anyhow" => {
+            let mut writer = accepted(&metadata)?;
+            let written = writer.write_all(b"all of it");
+            writer.finish()?;
+            written?;
+        }
         "drop" => drop(accepted(&metadata)?),
         "lie about the size" => {
             metadata.size = Some(3);
@@ -204,6 +210,20 @@ fn what_was_given_up_is_told_with_its_reason() {
     assert_eq!(done("no id").error().kind, Kind::InvalidSettings);
     let refused = told("give up").answer(|_| Answer::Skip).call::<Sloppy>("work");
     assert_eq!(refused.failed()[0].kind, Kind::Internal);
+}
+
+#[test]
+fn what_was_cut_is_not_finished() {
+    let outcome = told("finish anyhow")
+        .answer(|_| Answer::Stall)
+        .cancelled_after(2)
+        .call::<Sloppy>("work");
+    assert_eq!(outcome.error().kind, Kind::Cancelled);
+    assert!(
+        outcome.accepted.is_empty() && outcome.aborted.len() == 1,
+        "{outcome:?}"
+    );
+    assert_eq!(outcome.aborted[0].1.kind, Kind::Cancelled);
 }
 
 #[test]

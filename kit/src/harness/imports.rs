@@ -43,7 +43,7 @@ impl InputStream {
 
     #[expect(clippy::unused_self, reason = "as the generated one")]
     pub fn subscribe(&self) -> Pollable {
-        Pollable
+        Pollable { stalls: false }
     }
 }
 
@@ -57,14 +57,21 @@ pub struct OutputStream {
 struct Received {
     bytes: Vec<u8>,
     room: Option<u64>,
+    stalls: bool,
 }
 
 /// What a stream is waited for by. It never has to be.
-pub struct Pollable;
+pub struct Pollable {
+    stalls: bool,
+}
 
-/// Waits for a stream.
-#[expect(clippy::unnecessary_wraps, reason = "as the one of a component")]
-pub fn wait(_: &Pollable) -> Result<(), Error> {
+/// Waits for a stream, unless the call is to end.
+pub fn wait(stream: &Pollable) -> Result<(), Error> {
+    if stream.stalls {
+        let ends = world(|world| world.looks_left.is_some());
+        assert!(ends, "the flow takes no bytes, and the call is never cancelled");
+        crate::context::check()?;
+    }
     Ok(())
 }
 
@@ -81,7 +88,7 @@ impl OutputStream {
         if self.is_full() {
             return Err(StreamError::LastOperationFailed(Failed));
         }
-        Ok(Self::PIECE)
+        Ok(if self.body.borrow().stalls { 0 } else { Self::PIECE })
     }
 
     pub fn write(&self, bytes: &[u8]) -> Result<(), StreamError> {
@@ -94,9 +101,10 @@ impl OutputStream {
         self.check_write().map(|_| ())
     }
 
-    #[expect(clippy::unused_self, reason = "as the generated one")]
     pub fn subscribe(&self) -> Pollable {
-        Pollable
+        Pollable {
+            stalls: self.body.borrow().stalls,
+        }
     }
 }
 
@@ -280,7 +288,7 @@ pub mod exchange {
 
         pub fn finish(mut this: Self) -> Result<(), types::Error> {
             this.end();
-            let Received { bytes, room } = this.body.take();
+            let Received { bytes, room, .. } = this.body.take();
             let length = bytes.len() as u64;
             let metadata = this.metadata.clone();
             let refused = if room.is_some_and(|room| length > room) {
@@ -347,19 +355,21 @@ pub mod exchange {
             world.answer = answer;
             world.was_stopped |= answered == Answer::Stop;
         });
-        let accept = |room| {
+        let accept = |room, stalls| {
             Offer::Accept(Writer {
                 metadata: metadata.clone(),
                 body: Rc::new(RefCell::new(Received {
                     bytes: Vec::new(),
                     room,
+                    stalls,
                 })),
                 ended: false,
             })
         };
         Ok(match answered {
-            Answer::Accept => accept(None),
-            Answer::Full(room) => accept(Some(room)),
+            Answer::Accept => accept(None, false),
+            Answer::Full(room) => accept(Some(room), false),
+            Answer::Stall => accept(None, true),
             Answer::Skip => Offer::Skip,
             Answer::Accepted => Offer::Accepted,
             Answer::Stop => Offer::Stop,
