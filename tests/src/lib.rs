@@ -17,9 +17,11 @@
 //! - [`torture`]: processes that are killed, connections that break and disks that fill, until everything is where it
 //!   belongs. [`power`]: power that goes, and what is left on the disk.
 //! - [`protocol`]: what the conformance suite and the adapters of hosts say to each other.
+//! - [`adapter`]: flowhost, as that suite drives it.
 //!
 //! Everything listens on loopback and on ports that nobody else has; readiness is waited for, never slept for.
 
+pub mod adapter;
 pub mod crowd;
 pub mod gate;
 pub mod guests;
