@@ -94,7 +94,7 @@ pub enum Event {
         /// What.
         text: String,
     },
-    /// It is through with a payload that was handed in (`settle`), or dropped it.
+    /// It is through with a payload that was handed in (`settle`).
     Settled {
         /// The incoming payload's id.
         id: String,
