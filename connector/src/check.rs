@@ -289,9 +289,7 @@ pub fn details_of(error: &Error) -> Value {
 pub fn step(name: &str, status: CheckStatus, message: String, details: Value) -> CheckStep {
     let details = Some(details).filter(|details| !details.is_null());
     CheckStep {
-        name: name.to_owned(),
-        status,
-        message,
         details: details.map(|details| details.to_string()),
+        ..CheckStep::new(name, status, message)
     }
 }

@@ -27,13 +27,16 @@ pub fn schema<T: JsonSchema>() -> Schema {
     SchemaGenerator::default().into_root_schema_for::<T>()
 }
 
-/// Reads JSON and says in which field it is wrong, never what stands there: it may be a secret. `part` is
-/// [`CONNECTION`] or [`OPTIONS`]. No text at all is the same as `{}`.
+/// Reads a JSON object and says in which field it is wrong, never what stands there: it may be a secret. `part` is
+/// [`CONNECTION`] or [`OPTIONS`].
 ///
 /// # Errors
 /// `invalid-settings`, with the field.
 pub fn read<T: DeserializeOwned>(json: &str, part: &str) -> Result<T, Error> {
-    let json = if json.trim().is_empty() { "{}" } else { json };
+    // A list would do for a struct as well.
+    if !json.trim_start().starts_with('{') {
+        return Err(Error::setting(part, "A JSON object is expected."));
+    }
     let mut reader = serde_json::Deserializer::from_str(json);
     serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let mut field = part.to_owned();
@@ -131,6 +134,9 @@ mod tests {
             (r#"{"b/~":"s3cret"}"#, "/options/b~1~0"),
             (r#"{"c":"s3cret"}"#, "/options/c"),
             (r#""s3cret""#, "/options"),
+            ("[]", "/options"),
+            ("", "/options"),
+            ("{", "/options"),
         ] {
             let error = wrong(json);
             assert_eq!(
@@ -141,7 +147,7 @@ mod tests {
             assert!(!error.message.contains("line 1"), "{error}");
         }
         assert!(!wrong("{\"p\\u001b[31m\":1}").message.contains(char::is_control));
-        let none = read::<Some>("", OPTIONS).unwrap();
+        let none = read::<Some>(" {}", OPTIONS).unwrap();
         assert!(none.a.is_empty() && none.b.is_none());
     }
 

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use crate::error::Error;
 use crate::exchange::{self, Done, Reader};
 use crate::settings::{self, CONNECTION, OPTIONS};
-use crate::{CheckStep, Egress, Summary};
+use crate::{CheckStatus, CheckStep, Egress, Summary};
 
 /// A connector, as it says of itself.
 pub trait Connector: Sized + 'static {
@@ -46,12 +46,13 @@ pub trait Connector: Sized + 'static {
 
     /// Connects with these settings and tells what it found, step by step, the failed step last. Without
     /// `probe_write` it changes nothing; with it, it also tries what only writing can tell, and removes that again.
-    /// A connector that reaches nothing has nothing to check.
+    /// There is always a step; a connector that reaches nothing has tried all when its settings could be read.
     ///
     /// # Errors
     /// The settings are wrong, or the host asked it to stop. What it finds out is a step, not an error.
     fn check(_connection: &Self::Connection, _probe_write: bool) -> Result<Vec<CheckStep>, Error> {
-        Ok(Vec::new())
+        let message = "They can be read. Nothing else was tried.";
+        Ok(vec![CheckStep::new("settings", CheckStatus::Passed, message)])
     }
 }
 
@@ -95,6 +96,18 @@ pub trait Endpoint: Sized + 'static {
     /// # Errors
     /// The call as a whole could not go on. What happens to one payload is told by what becomes of that.
     fn run(call: &Call<Self>) -> Result<Summary, Error>;
+}
+
+impl CheckStep {
+    /// A step without details. The message says what was found, and for a failure what would be right.
+    pub fn new(name: impl Into<String>, status: CheckStatus, message: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            status,
+            message: message.into(),
+            details: None,
+        }
+    }
 }
 
 /// The connection settings of an endpoint's connector.

@@ -244,6 +244,7 @@ pub struct Options {
 impl Options {
     /// Reads the options.
     pub fn parse(json: &str) -> Result<Self, Error> {
+        let json = if json.trim().is_empty() { "{}" } else { json };
         Ok(read(json, OPTIONS)?)
     }
 }

@@ -74,12 +74,22 @@ fn load(case: &Case, adapter: &mut Adapter, folder: &Path) -> Result<Option<Vec<
         (Loading::Refused { words }, None, Some(failed)) => {
             let mut faults = verdict::lacking(&failed.message, words);
             if failed.kind != FailedKind::Refused {
-                faults.push(format!("expected `refused`, was {:?}: {}", failed.kind, failed.message));
+                faults.push(format!(
+                    "expected `refused`, was {:?}: {}",
+                    failed.kind, failed.message
+                ));
             }
             Ok((!faults.is_empty()).then_some(faults))
         }
         (Loading::Refused { .. }, Some(_), _) => Ok(Some(vec!["it was loaded".to_owned()])),
-        (Loading::Loaded { endpoints, descriptor }, Some(loaded), None) => {
+        (
+            Loading::Loaded {
+                endpoints,
+                descriptor,
+            },
+            Some(loaded),
+            None,
+        ) => {
             let loaded: Loaded = serde_json::from_value(loaded).context("the reply to `load`")?;
             let mut faults = Vec::new();
             if let Some(expected) = endpoints {
@@ -267,7 +277,11 @@ impl<'a> Stage<'a> {
                 Some(Body::File(file))
             }
         };
-        let own = incoming.options.as_ref().map(|own| self.values.fill(own)).transpose()?;
+        let own = incoming
+            .options
+            .as_ref()
+            .map(|own| self.values.fill(own))
+            .transpose()?;
         Ok(request::Incoming {
             metadata,
             options: own.as_ref().unwrap_or(options).to_string(),
@@ -278,7 +292,11 @@ impl<'a> Stage<'a> {
 
     /// Goes on until everything that is under way has ended.
     fn to_the_end(&mut self) -> Result<Vec<Running<'a>>> {
-        while self.running.values().any(|running| running.ledger.reply.is_none()) {
+        while self
+            .running
+            .values()
+            .any(|running| running.ledger.reply.is_none())
+        {
             self.do_what_is_due()?;
             let now = Instant::now();
             let next = self.due.iter().map(|(at, ..)| *at).min();
@@ -332,7 +350,8 @@ impl<'a> Stage<'a> {
         };
         let flow = &running.request.flow;
         if let Some(pause) = flow.cancel_after_ms {
-            self.due.push((Instant::now() + Duration::from_millis(pause), id, Due::Cancel));
+            self.due
+                .push((Instant::now() + Duration::from_millis(pause), id, Due::Cancel));
         }
         running.ledger.note(event.clone());
         let held = Instant::now() + Duration::from_millis(flow.hold_ms);
@@ -386,7 +405,9 @@ impl<'a> Stage<'a> {
             running.ledger.faults.push(fault);
         }
         match running.ledger.waiting.take() {
-            Some(answer) => self.adapter.send(&request::Line::Answer(request::Answer { answer, word })),
+            Some(answer) => self
+                .adapter
+                .send(&request::Line::Answer(request::Answer { answer, word })),
             None => Ok(()),
         }
     }
@@ -395,7 +416,11 @@ impl<'a> Stage<'a> {
         let Some(running) = self.running.get_mut(&id) else {
             return Ok(());
         };
-        let making = running.ledger.making.get_mut(&payload).context("it was offered")?;
+        let making = running
+            .ledger
+            .making
+            .get_mut(&payload)
+            .context("it was offered")?;
         making.asked_for = Some(0);
         match &running.request.flow.take {
             None => self.ask_for(id, payload, ALL),
@@ -424,7 +449,10 @@ impl<'a> Stage<'a> {
     }
 
     fn take(&mut self, id: u64, payload: u64) -> Result<()> {
-        let taking = self.running.get(&id).and_then(|running| running.request.flow.take.as_ref());
+        let taking = self
+            .running
+            .get(&id)
+            .and_then(|running| running.request.flow.take.as_ref());
         match taking.map(|taking| taking.piece) {
             Some(piece) => self.ask_for(id, payload, piece),
             None => Ok(()),
@@ -432,11 +460,15 @@ impl<'a> Stage<'a> {
     }
 
     fn ask_for(&mut self, id: u64, payload: u64, bytes: u64) -> Result<()> {
-        let making = self.running.get_mut(&id).and_then(|running| running.ledger.making.get_mut(&payload));
+        let making = self
+            .running
+            .get_mut(&id)
+            .and_then(|running| running.ledger.making.get_mut(&payload));
         if let Some(making) = making {
             making.asked_for = making.asked_for.map(|before| before + bytes);
         }
-        self.adapter.send(&request::Line::Take(Take { take: payload, bytes }))
+        self.adapter
+            .send(&request::Line::Take(Take { take: payload, bytes }))
     }
 }
 
