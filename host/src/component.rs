@@ -224,13 +224,18 @@ fn names(component: &Component, side: Side) -> Vec<String> {
     }
 }
 
-/// The linker names the missing import in quotes or backquotes somewhere in its chain of reasons.
+/// The linker names the missing import in quotes or backquotes somewhere in its chain of reasons: the interface, and behind
+/// it the function, when only that is missing.
 fn import_error(error: &wasmtime::Error) -> LoadError {
     let text = format!("{error:#}");
-    let name = text
-        .split(['`', '"'])
-        .find(|part| part.contains('/') && part.contains(':'));
-    LoadError::Import(name.map_or_else(|| text.clone(), str::to_owned))
+    // Every second piece stands between two marks.
+    let mut quoted = text.split(['`', '"']).skip(1).step_by(2);
+    let interface = quoted.find(|part| part.contains('/') && part.contains(':'));
+    LoadError::Import(match (interface, quoted.next()) {
+        (Some(interface), Some(function)) => format!("{function} of {interface}"),
+        (Some(interface), None) => interface.to_owned(),
+        (None, _) => text.clone(),
+    })
 }
 
 /// Walks the exported interfaces for functions of the endpoint type.
