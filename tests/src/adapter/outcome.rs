@@ -73,7 +73,10 @@ fn unsettled(flow: Flow, answer: &Result<Summary, Failure>) -> Vec<Unsettled> {
         id,
         counted: taken_as,
     });
-    let left = flow.inbox.into_iter().map(|incoming| incoming.payload.metadata.id);
+    let left = flow
+        .inbox
+        .into_iter()
+        .map(|incoming| incoming.payload.metadata.id);
     taken.chain(left.map(untouched)).collect()
 }
 
