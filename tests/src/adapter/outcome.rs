@@ -98,6 +98,14 @@ pub(super) fn refused(message: impl ToString) -> Failed {
     }
 }
 
+/// A request for an instance that did not survive an earlier one.
+pub(super) fn gone(message: impl ToString) -> Failed {
+    Failed {
+        kind: FailedKind::Host,
+        ..refused(message)
+    }
+}
+
 pub(super) fn failed(failure: Failure) -> Failed {
     let kind = match &failure {
         Failure::Connector(_) => FailedKind::Connector,
