@@ -44,7 +44,7 @@ pub(super) struct Flow {
     cancel: CancellationToken,
     accepted: Accepted,
     /// What the connector has not taken.
-    pub(super) inbox: VecDeque<Incoming>,
+    inbox: VecDeque<Incoming>,
     /// Ids of what the connector took and let fall.
     pub(super) unsettled: Vec<String>,
     /// Payloads on their way, by their writers.
