@@ -49,32 +49,15 @@ pub(super) fn called(id: u64, flow: Flow, answer: Result<Summary, Failure>) -> R
     }
 }
 
-/// The reply to a call that was not even begun.
-pub(super) fn not_called(id: u64, handed_in: Vec<String>, failed: Failed) -> Reply {
-    Reply {
-        unsettled: handed_in.into_iter().map(untouched).collect(),
-        ..reply(id, Err(failed))
-    }
-}
-
-fn untouched(id: String) -> Unsettled {
-    let counted = Counted::Untouched;
-    Unsettled { id, counted }
-}
-
-/// What was handed in and not settled. After the connector's own error nothing of it was touched; after anything else
-/// nobody knows what became of what the connector had taken.
+/// What the connector took and did not settle. After its own error nothing of it was touched; after anything else nobody
+/// knows what became of it.
 fn unsettled(flow: Flow, answer: &Result<Summary, Failure>) -> Vec<Unsettled> {
-    let taken_as = match answer {
+    let counted = match answer {
         Err(Failure::Connector(_)) => Counted::Untouched,
         _ => Counted::Unknown,
     };
-    let taken = flow.unsettled.into_iter().map(|id| Unsettled {
-        id,
-        counted: taken_as,
-    });
-    let left = flow.inbox.into_iter().map(|incoming| incoming.payload.metadata.id);
-    taken.chain(left.map(untouched)).collect()
+    let ids = flow.unsettled.into_iter();
+    ids.map(|id| Unsettled { id, counted }).collect()
 }
 
 /// What a request gives.
@@ -92,6 +75,14 @@ pub(super) fn refused(message: impl ToString) -> Failed {
         kind: FailedKind::Refused,
         message: message.to_string(),
         error: None,
+    }
+}
+
+/// A request for an instance that did not survive an earlier one.
+pub(super) fn gone(message: impl ToString) -> Failed {
+    Failed {
+        kind: FailedKind::Host,
+        ..refused(message)
     }
 }
 

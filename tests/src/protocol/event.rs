@@ -238,7 +238,7 @@ pub struct Called {
     pub unsettled: Vec<Unsettled>,
 }
 
-/// A payload that was handed in and not settled.
+/// A payload that a connector took and did not settle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Unsettled {
