@@ -70,16 +70,16 @@ pub(super) fn given(value: &impl Serialize) -> Outcome {
 }
 
 /// A request that cannot be done as it is.
-pub(super) fn refused(message: impl ToString) -> Failed {
+pub(super) fn refused(message: impl Into<String>) -> Failed {
     Failed {
         kind: FailedKind::Refused,
-        message: message.to_string(),
+        message: message.into(),
         error: None,
     }
 }
 
 /// A request for an instance that did not survive an earlier one.
-pub(super) fn gone(message: impl ToString) -> Failed {
+pub(super) fn gone(message: impl Into<String>) -> Failed {
     Failed {
         kind: FailedKind::Host,
         ..refused(message)
@@ -100,7 +100,7 @@ pub(super) fn failed(failure: Failure) -> Failed {
         kind,
         message: failure.to_string(),
         error: match failure {
-            Failure::Connector(error) => Some(words::error(error)),
+            Failure::Connector(error) => Some(Box::new(words::error(error))),
             _ => None,
         },
     }

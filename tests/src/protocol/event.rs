@@ -166,7 +166,7 @@ pub struct Failed {
     pub message: String,
     /// What the connector returned, for [`FailedKind::Connector`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<Error>,
+    pub error: Option<Box<Error>>,
 }
 
 /// What failed.
