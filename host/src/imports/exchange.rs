@@ -25,11 +25,18 @@ pub use memory::Exchange;
 pub(crate) struct Desk {
     pub(crate) exchange: Option<Box<dyn Counterpart>>,
     /// Readers handed out and not settled, by their handle.
-    open: HashMap<u32, Incoming>,
+    open: HashMap<u32, Open>,
     /// Writers handed out and not finished, by their handle.
     begun: HashMap<u32, Begun>,
     /// The number of the writer that was begun last, in all calls.
     last_writer: u64,
+}
+
+/// A payload in the connector's hands.
+struct Open {
+    incoming: Incoming,
+    /// What was known when it was handed out: a note of this try is the next one's to hear.
+    earlier: Option<Earlier>,
 }
 
 impl Desk {
@@ -37,8 +44,8 @@ impl Desk {
     /// nothing.
     pub(crate) fn close(&mut self) -> Option<Box<dyn Counterpart>> {
         let mut exchange = self.exchange.take()?;
-        for (_, incoming) in self.open.drain() {
-            exchange.unsettled(incoming);
+        for (_, open) in self.open.drain() {
+            exchange.unsettled(open.incoming);
         }
         for (_, begun) in self.begun.drain() {
             begun.close();
@@ -121,7 +128,7 @@ impl State {
 
 /// The payload's name, where the id is one that this call knows.
 fn label(desk: &Desk, id: &str) -> String {
-    let open = desk.open.values().map(|incoming| &incoming.payload);
+    let open = desk.open.values().map(|open| &open.incoming.payload);
     let mut open = open.filter(|payload| payload.metadata.id == id);
     open.next()
         .map(|payload| payload.label().to_owned())
@@ -200,7 +207,8 @@ impl Host for State {
             Err(error) => return Ok(Err(error)),
         };
         let reader = self.table.push(Reader(()))?;
-        self.desk.open.insert(reader.rep(), incoming);
+        let earlier = incoming.earlier.clone();
+        self.desk.open.insert(reader.rep(), Open { incoming, earlier });
         Ok(Ok(Some(reader)))
     }
 
@@ -228,29 +236,27 @@ impl Host for State {
 }
 
 impl State {
-    /// Takes a writer out of the guest's hands; none when it is one of an earlier call, which brings nothing any more.
-    fn take(&mut self, writer: Resource<Writer>) -> wasmtime::Result<Option<Begun>> {
+    /// Takes a writer of this call out of the guest's hands.
+    fn take(&mut self, writer: Resource<Writer>) -> wasmtime::Result<Begun> {
         let handle = writer.rep();
         self.table.delete(writer)?;
-        Ok(self.desk.begun.remove(&handle))
+        self.desk.begun.remove(&handle).ok_or_else(outlived)
     }
 }
 
-/// What a writer is told that was begun in an earlier call.
-const OUTLIVED: &str = "the writer outlived its call";
+fn outlived() -> wasmtime::Error {
+    wasmtime::Error::msg("a writer outlived its call")
+}
 
 impl HostWriter for State {
     fn body(&mut self, writer: Resource<Writer>) -> wasmtime::Result<Resource<DynOutputStream>> {
-        let begun = self.desk.begun.get_mut(&writer.rep());
-        let begun = begun.ok_or_else(|| wasmtime::Error::msg(OUTLIVED))?;
+        let begun = self.desk.begun.get_mut(&writer.rep()).ok_or_else(outlived)?;
         let stream: DynOutputStream = Box::new(begun.open()?);
         Ok(self.table.push(stream)?)
     }
 
     async fn finish(&mut self, writer: Resource<Writer>) -> wasmtime::Result<Result<(), Error>> {
-        let Some(begun) = self.take(writer)? else {
-            return Ok(Err(Error::new(ErrorKind::Cancelled, OUTLIVED)));
-        };
+        let begun = self.take(writer)?;
         if self.context.cancel.is_cancelled() {
             begun.close();
             self.give_up(begun.payload, Loss::Refused(cancelled()));
@@ -284,11 +290,9 @@ impl HostWriter for State {
     }
 
     fn abort(&mut self, writer: Resource<Writer>, reason: Error) -> wasmtime::Result<()> {
-        // One of an earlier call was given up when that ended.
-        if let Some(begun) = self.take(writer)? {
-            begun.close();
-            self.give_up(begun.payload, Loss::Aborted(reason));
-        }
+        let begun = self.take(writer)?;
+        begun.close();
+        self.give_up(begun.payload, Loss::Aborted(reason));
         Ok(())
     }
 
@@ -306,7 +310,7 @@ impl HostWriter for State {
 }
 
 impl State {
-    fn incoming(&self, reader: &Resource<Reader>) -> wasmtime::Result<&Incoming> {
+    fn open(&self, reader: &Resource<Reader>) -> wasmtime::Result<&Open> {
         self.desk.open.get(&reader.rep()).ok_or_else(settled_before)
     }
 }
@@ -317,18 +321,18 @@ fn settled_before() -> wasmtime::Error {
 
 impl HostReader for State {
     fn metadata(&mut self, reader: Resource<Reader>) -> wasmtime::Result<Metadata> {
-        Ok(self.incoming(&reader)?.payload.metadata.clone())
+        Ok(self.open(&reader)?.incoming.payload.metadata.clone())
     }
 
     fn options(&mut self, reader: Resource<Reader>) -> wasmtime::Result<String> {
-        Ok(self.incoming(&reader)?.options.clone())
+        Ok(self.open(&reader)?.incoming.options.clone())
     }
 
     fn body(
         &mut self,
         reader: Resource<Reader>,
     ) -> wasmtime::Result<Result<Option<Resource<DynInputStream>>, Error>> {
-        let payload = &self.incoming(&reader)?.payload;
+        let payload = &self.open(&reader)?.incoming.payload;
         let Some(body) = &payload.body else {
             return Ok(Ok(None));
         };
@@ -348,16 +352,16 @@ impl HostReader for State {
     }
 
     fn earlier(&mut self, reader: Resource<Reader>) -> wasmtime::Result<Option<Earlier>> {
-        Ok(self.incoming(&reader)?.earlier.clone())
+        Ok(self.open(&reader)?.earlier.clone())
     }
 
     async fn note(&mut self, reader: Resource<Reader>, text: String) -> wasmtime::Result<Result<(), Error>> {
         if text.len() as u64 > self.bounds.limits().metadata.0 {
             return Ok(Err(denied(&self.bounds.reached("metadata"))));
         }
-        let incoming = self.desk.open.get_mut(&reader.rep()).ok_or_else(settled_before)?;
+        let open = self.desk.open.get_mut(&reader.rep()).ok_or_else(settled_before)?;
         match &mut self.desk.exchange {
-            Some(exchange) => Ok(exchange.note(incoming, text).await),
+            Some(exchange) => Ok(exchange.note(&mut open.incoming, text).await),
             None => Ok(Err(cancelled())), // There are no readers without one.
         }
     }
@@ -365,7 +369,7 @@ impl HostReader for State {
     fn settle(&mut self, reader: Resource<Reader>, outcome: Outcome) -> wasmtime::Result<()> {
         let handle = reader.rep();
         self.table.delete(reader)?;
-        let incoming = self.desk.open.remove(&handle).ok_or_else(settled_before)?;
+        let Open { incoming, .. } = self.desk.open.remove(&handle).ok_or_else(settled_before)?;
         let outcome = match outcome {
             Outcome::Pass(metadata) if let Err(reached) = self.check_metadata(&metadata) => {
                 Outcome::Fail(denied(&reached))
@@ -388,7 +392,7 @@ impl HostReader for State {
     fn drop(&mut self, reader: Resource<Reader>) -> wasmtime::Result<()> {
         let handle = reader.rep();
         if self.table.delete(reader).is_ok()
-            && let Some(incoming) = self.desk.open.remove(&handle)
+            && let Some(Open { incoming, .. }) = self.desk.open.remove(&handle)
             && let Some(exchange) = &mut self.desk.exchange
         {
             exchange.unsettled(incoming);

@@ -16,7 +16,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use tokio_util::sync::CancellationToken;
 
 use super::flow::{Accepted, Flow};
-use super::outcome::{Outcome, called, failed, given, gone, refused, reply};
+use super::outcome::{Outcome, called, failed, given, refused, reply};
 use super::suite::Suite;
 use super::{settings, start, words};
 use crate::protocol::event::{self as told, Checked, Failed, Planned, Reply};
@@ -148,7 +148,7 @@ impl Live {
         let mut slot = self.instance.lock().await;
         let mut instance = slot
             .take()
-            .ok_or_else(|| gone("the instance has ended with an earlier call"))?;
+            .ok_or_else(|| refused("the instance has ended with an earlier call"))?;
         instance.cancelled_by(cancel);
         self.now.store(id, Ordering::Relaxed);
         Ok(Turn {

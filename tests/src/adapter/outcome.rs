@@ -78,14 +78,6 @@ pub(super) fn refused(message: impl Into<String>) -> Failed {
     }
 }
 
-/// A request for an instance that did not survive an earlier one.
-pub(super) fn gone(message: impl Into<String>) -> Failed {
-    Failed {
-        kind: FailedKind::Host,
-        ..refused(message)
-    }
-}
-
 pub(super) fn failed(failure: Failure) -> Failed {
     let kind = match &failure {
         Failure::Connector(_) => FailedKind::Connector,

@@ -236,7 +236,7 @@ fn errors_are_handed_on_as_they_came() {
 }
 
 #[test]
-fn a_writer_of_an_earlier_call_brings_nothing() {
+fn a_writer_of_an_earlier_call_traps_and_brings_nothing() {
     let mut bench = Bench::new();
     let writers = ["a", "b"].map(|id| bench.begin(id, id).expect("no error"));
     assert_eq!(bench.close().unfinished.len(), 2);
@@ -247,10 +247,11 @@ fn a_writer_of_an_earlier_call_brings_nothing() {
     };
     bench.state.desk.exchange = Some(Box::new(Exchange::new(spool, [])));
     let [finished, aborted] = writers;
-    let error = bench.finish(finished).expect_err("its call is over");
-    assert_eq!(error.kind, ErrorKind::Cancelled);
+    let finish = HostWriter::finish(&mut bench.state, finished).now_or_never();
+    let trap = finish.expect("nothing to wait for").expect_err("its call is over");
+    assert!(trap.to_string().contains("outlived its call"), "{trap}");
     let reason = Error::new(ErrorKind::Data, "given up");
-    HostWriter::abort(&mut bench.state, aborted, reason).expect("no trap");
+    HostWriter::abort(&mut bench.state, aborted, reason).expect_err("its call is over");
     let exchange = bench.close();
     assert_eq!((exchange.accepted.len(), exchange.aborted.len()), (0, 0));
 }
