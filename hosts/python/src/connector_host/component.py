@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import threading
 from pathlib import Path
 from typing import Any
 
-from wasmtime import Config, Engine, WasmtimeError
-from wasmtime import _ffi as ffi
+from wasmtime import WasmtimeError
 from wasmtime import component as wit
 
 from .failure import Failure
+from .guest import offered
 from .schema import Schema
+from .wasm.engine import ENGINE
 from .wasm.linking import Codecs, Import, compatible, imports, item_type
+from .wasm.signature import ENDPOINT, signature
 
 CONNECTOR = "flow:connector/connector"
 CONTRACT = "0.1.1"
@@ -23,27 +24,6 @@ CONTRACT = "0.1.1"
 MAGIC = b"\0asm"
 COMPONENT_LAYER = b"\x0d\x00\x01\x00"
 """What follows the magic number of a component; a core module has its version 1 there."""
-
-ENDPOINT = (
-    "(record{connection: string, options: string}) -> result<record{payloads: u64, bytes: u64, skipped: u64, failed: u64}, "
-    "record{kind: enum{invalid-settings, authentication, permission, not-found, conflict, unreachable, timeout, busy, tls, "
-    "protocol, data, denied-by-host, cancelled, unsupported, internal}, message: string, code: option<string>, "
-    "retry: variant{never, backoff, after-ms(u64)}, effect: enum{none, partial, unknown}, details: option<string>}>"
-)
-"""The type by which an endpoint is known, written out: see `signature`."""
-
-
-def make_engine() -> Engine:
-    """The engine: one for a process. Its epoch is raised when some guest has to be stopped."""
-    config = Config()
-    config.epoch_interruption = True
-    # Calls are made one after another. With concurrency, wasmtime 50.0 also traps ("deferred host scope has no call
-    # context") where a function of the host is given two borrowed handles.
-    ffi.wasmtime_config_concurrency_support_set(config.ptr(), False)
-    return Engine(config)
-
-
-ENGINE = make_engine()
 
 
 class Connector:
@@ -98,9 +78,6 @@ class Connector:
 
     def _check_imports(self) -> None:
         """Compares what it imports with what there is."""
-        # Not at the top: instances are made of connectors.
-        from .instance import offered
-
         known = offered()
         for interface, version, ty in imports(self.component, ENGINE):
             full = f"{interface}@{version}" if version else interface
@@ -153,28 +130,3 @@ def compiled(data: bytes, name: str) -> wit.Component:
                 message = f"{name} cannot be loaded: it is no valid component: {str(problem).splitlines()[0]}"
                 raise Failure("refused", message) from None
         return _compiled[digest]
-
-
-def signature(ty: Any) -> str:
-    """A type written out, for comparison. Names of types and parameters do not matter, those of members do."""
-    if isinstance(ty, wit.FuncType):
-        result = f" -> {signature(ty.result)}" if ty.result is not None else ""
-        return f"({', '.join(signature(param) for _, param in ty.params)}){result}"
-    if isinstance(ty, wit.RecordType):
-        return f"record{{{', '.join(f'{name}: {signature(field)}' for name, field in ty.fields)}}}"
-    if isinstance(ty, wit.VariantType):
-        cases = (name + (f"({signature(payload)})" if payload is not None else "") for name, payload in ty.cases)
-        return f"variant{{{', '.join(cases)}}}"
-    if isinstance(ty, wit.EnumType):
-        return f"enum{{{', '.join(ty.names)}}}"
-    if isinstance(ty, wit.FlagsType):
-        return f"flags{{{', '.join(ty.names)}}}"
-    if isinstance(ty, wit.ListType):
-        return f"list<{signature(ty.element)}>"
-    if isinstance(ty, wit.OptionType):
-        return f"option<{signature(ty.payload)}>"
-    if isinstance(ty, wit.ResultType):
-        return f"result<{', '.join('_' if side is None else signature(side) for side in (ty.ok, ty.err))}>"
-    if isinstance(ty, wit.TupleType):
-        return f"tuple<{', '.join(signature(element) for element in ty.elements)}>"
-    return type(ty).__name__.lower()

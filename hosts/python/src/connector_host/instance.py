@@ -2,38 +2,29 @@
 
 from __future__ import annotations
 
-import ctypes
-import json
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from wasmtime import Store, WasmtimeError
-from wasmtime import _ffi as ffi
+from wasmtime import WasmtimeError
 
-from .component import CONNECTOR, ENGINE, Connector
+from .component import CONNECTOR, Connector
 from .desk import Desk, Limits, Run
 from .failure import Failure
 from .flow import Flow, Incoming
-from .imports import clocks, io, network, nothing, random, tcp
-from .imports.context import Context
-from .imports.exchange import Exchange
-from .imports.tls import Tls
-from .policy import Policy, Reach
-from .wait import Stopped, Waiter
-from .wasm.linking import GuestFunction, Host, Interface, Linked, failure
+from .guest import Guest
+from .policy import Policy
+from .wait import Stopped
+from .wasm.engine import ENGINE, GuestStore, interrupt
+from .wasm.linking import GuestFunction, Linked
 from .wasm.values import WitError
 
 QUICK = 5.0
 """Seconds for `describe` and `plan`, which neither wait nor work much, and for a component's start."""
 GRACE = 3.0
 """Seconds that a connector has to end in good order after it was asked to; a second is what the contract asks for."""
-MEMORY = 256 * 1024 * 1024
-"""Bytes of memory that it may have."""
-SILENT = ("wasi:cli/", "wasi:random/", "wasi:io/error", "wasi:io/streams", "wasi:filesystem/preopens")
-"""What a C library calls by itself: allowed also where a function may call no import."""
 
 
 @dataclass(frozen=True)
@@ -51,59 +42,6 @@ class CallFailed(Failure):
     def __init__(self, failure: Failure, unsettled: list[dict[str, str]]) -> None:
         super().__init__(failure.kind, failure.message, failure.error)
         self.unsettled = unsettled
-
-
-class Guest(Host):
-    """The functions that one live connector may call, and what they share."""
-
-    def __init__(self, policy: Policy, run_id: str, log_threshold: str) -> None:
-        self.waiter = Waiter()
-        self.reach = Reach(policy, self.waiter)
-        self.words = nothing.LastWords(self.waiter)
-        self.context = Context(run_id, log_threshold)
-        self.exchange = Exchange(self.waiter)
-        self.mute: str | None = None
-        """The function that runs and may call no import."""
-        interfaces: list[Interface] = [
-            self.context,
-            self.exchange,
-            Tls(policy),
-            Types(),
-            *io.interfaces(self.waiter),
-            clocks.MonotonicClock(self.waiter),
-            clocks.WallClock(),
-            random.Random(),
-            random.Insecure(),
-            random.InsecureSeed(),
-            network.Network(),
-            network.InstanceNetwork(),
-            network.NameLookup(self.reach, self.waiter),
-            tcp.Tcp(),
-            tcp.TcpCreateSocket(self.reach, self.waiter),
-            *nothing.interfaces(self.waiter, self.words),
-        ]
-        super().__init__({interface.NAME: interface for interface in interfaces})
-
-    def enter(self, name: str) -> None:
-        self.waiter.check()
-        if self.mute and not name.startswith(SILENT):
-            raise RuntimeError(f"`{self.mute}` must call no import")
-
-    def close(self) -> None:
-        """Lets go of everything: sockets are closed, handles are dead."""
-        self.resources.clear()
-        self.waiter.close()
-
-
-class Types(Interface):
-    """`flow:connector/types` has no functions."""
-
-    NAME, VERSION = "flow:connector/types", "0.1.1"
-
-
-def offered() -> dict[str, Interface]:
-    """The interfaces that there are, by name: what a component is compared with when it is loaded."""
-    return Guest(Policy(), "", "info").interfaces
 
 
 def describe(connector: Connector) -> dict[str, Any]:
@@ -132,18 +70,11 @@ class Instance:
         self._desk: Desk | None = None
         self.alive = True
         """Whether it can be called: not any more after a trap or an end by force."""
-        self._store = Store(ENGINE)
-        self._store.set_limits(memory_size=MEMORY)
-        # The guest runs until the epoch is raised, and then as long as nobody has stopped it.
-        self._tick = _EPOCH_CALLBACK(self._on_epoch)
-        ffi.wasmtime_store_epoch_deadline_callback(self._store.ptr(), self._tick, None, _NO_FINALIZER)
-        self._store.set_epoch_deadline(1)
+        self._store = GuestStore(lambda: self._guest.waiter.stopped)
         self._linked = Linked(ENGINE, connector.component, connector.codecs, self._guest)
         self._functions: dict[tuple[str, str], GuestFunction] = {}
         self._guest.mute = "the start"
-        self._instance = self._within(
-            QUICK, lambda: self._linked.linker.instantiate(self._store, connector.component)
-        )
+        self._instance = self._within(QUICK, lambda: self._linked.linker.instantiate(self._store, connector.component))
 
     def plan(self, endpoint: str | None, connection: str, options: str = "{}") -> list[dict[str, Any]]:
         """What a call of the endpoint would reach; without one, what `check` would. Raises `Failure`."""
@@ -196,9 +127,14 @@ class Instance:
         if desk := self._desk:
             desk.cancelled.set()
             self._guest.waiter.wake()
-            timer = threading.Timer(GRACE, lambda: self._desk is desk and self._stop("cancelled"))
+            timer = threading.Timer(GRACE, self._force, [desk])
             timer.daemon = True
             timer.start()
+
+    def _force(self, desk: Desk) -> None:
+        """The grace of a cancelled call is over; it may have ended by then."""
+        if self._desk is desk:
+            self._stop("cancelled")
 
     def kill(self) -> None:
         """Ends the call of now by force, and the instance with it."""
@@ -237,7 +173,9 @@ class Instance:
         """Calls a function that may call no import."""
         self._guest.mute = function
         try:
-            return self._within(QUICK, lambda: self._function(CONNECTOR, function)(self._store, self._guest.resources, *params))
+            return self._within(
+                QUICK, lambda: self._function(CONNECTOR, function)(self._store, self._guest.resources, *params)
+            )
         finally:
             self._guest.mute = None
 
@@ -252,7 +190,8 @@ class Instance:
         self._guest.exchange.desk = self._guest.context.desk = desk
         self._guest.mute = None
         return self._within(
-            end - time.monotonic(), lambda: self._function(interface, function)(self._store, self._guest.resources, *params)
+            end - time.monotonic(),
+            lambda: self._function(interface, function)(self._store, self._guest.resources, *params),
         )
 
     def _function(self, interface: str, function: str) -> GuestFunction:
@@ -261,9 +200,7 @@ class Instance:
         made = self._functions.get((interface, function))
         if made is None:
             index = self._instance.get_export_index(self._store, interface)
-            func = self._instance.get_func(
-                self._store, self._instance.get_export_index(self._store, function, index)
-            )
+            func = self._instance.get_func(self._store, self._instance.get_export_index(self._store, function, index))
             if func is None:
                 raise Failure("host", f"`{function}` of `{interface}` is not there")
             made = self._functions[(interface, function)] = GuestFunction(func, func.type(self._store))
@@ -301,15 +238,7 @@ class Instance:
     def _stop(self, why: str) -> None:
         """Ends the guest by force, wherever it is: in a wait of ours, or in its own code."""
         self._guest.waiter.stop(why)
-        ENGINE.increment_epoch()
-
-    def _on_epoch(self, _context: Any, _data: Any, delta: Any, kind: Any) -> int:
-        """wasmtime asks, at the guest's next loop or call, after the epoch was raised."""
-        if self._guest.waiter.stopped:
-            return failure(f"stopped: {self._guest.waiter.stopped}")
-        delta[0] = 1
-        kind[0] = 0  # Go on.
-        return 0
+        interrupt()
 
     def _kill(self) -> None:
         if self.alive:
@@ -322,7 +251,3 @@ def cause(message: str) -> str:
     _, caused, causes = message.partition("Caused by:")
     lines = (causes if caused else message).strip().splitlines()
     return lines[0].removeprefix("0: ").strip() if lines else "no reason was given"
-
-
-_EPOCH_CALLBACK = ffi.wasmtime_store_epoch_deadline_callback.__globals__["_wasmtime_store_epoch_deadline_callback"].argtypes[1]
-_NO_FINALIZER = ctypes.cast(None, ctypes.CFUNCTYPE(None, ctypes.c_void_p))

@@ -127,6 +127,7 @@ class Reach:
 
     def _check(self, egress: dict[str, Any], host: str, addresses: list[Address]) -> None:
         first, last = egress["first_port"], egress["last_port"]
+        no_address: list[Address | None] = [None]
         what = f"`{egress['host']}`, port {first if first == last else f'{first} to {last}'} ({egress['reason']})"
         if egress["direction"] == "accept":
             if not self._policy.listen:
@@ -134,7 +135,7 @@ class Reach:
         elif host == ANY and not egress["secondary"]:
             raise _refused(f"it wants to reach any address, {what}; that is granted beside a first connection only")
         elif not egress["secondary"] and not any(
-            self._policy.allows(host, address, first, last) for address in addresses or [None]
+            self._policy.allows(host, address, first, last) for address in (addresses or no_address)
         ):
             raise _refused(f"it wants to reach {what}, which the operator does not allow")
 

@@ -38,10 +38,10 @@ class Schema:
             value = json.loads(text)
         except json.JSONDecodeError as problem:
             raise Failure("refused", f"{self._what}: no JSON: {problem}") from None
-        for problem in self._problems(value, templates):
+        for unfit in self._problems(value, templates):
             # The value itself is not shown: it may be a secret.
-            where = "/".join(["", *(str(part) for part in problem.absolute_path)])
-            raise Failure("refused", f"{self._what}{where and f' at {where}'}: {_say(problem)}")
+            where = "/".join(["", *(str(part) for part in unfit.absolute_path)])
+            raise Failure("refused", f"{self._what}{where and f' at {where}'}: {_say(unfit)}")
 
     def _problems(self, value: Any, templates: bool) -> Iterator[ValidationError]:
         for problem in self._validator.iter_errors(value):

@@ -14,6 +14,12 @@ from .lines import Lines
 BUFFER = 512 * 1024
 """Bytes of one payload that wait here until the suite asks for them. Then the connector has to wait."""
 
+OFFERS: dict[Any, Literal["skip", "accepted", "stop"]] = {
+    "skip": "skip",
+    "accepted": "accepted",
+    "stop": "stop",
+}
+
 _numbers = itertools.count(1)
 """Numbers of questions and of payloads; the same for all calls, so that an answer finds its call."""
 
@@ -100,8 +106,8 @@ class SuiteFlow(Flow):
         offer = said.get("offer")
         if offer == "accept":
             return body
-        if offer in ("skip", "accepted", "stop"):
-            return offer
+        if offer in OFFERS:
+            return OFFERS[offer]
         raise Refused(error("internal", f"the suite answered an offer with {offer!r}"))
 
     def finished(self, body: Body, metadata: Metadata) -> None:

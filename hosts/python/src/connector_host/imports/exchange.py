@@ -122,7 +122,7 @@ class Reader(Resource, name="reader"):
     def earlier(self) -> dict[str, Any] | None:
         self.desk()
         earlier = self.incoming.earlier
-        return earlier and {"note": earlier.note}
+        return None if earlier is None else {"note": earlier.note}
 
     @function
     def note(self, text: str) -> None:
@@ -169,7 +169,7 @@ class Exchange(Interface):
     def next(self) -> Reader | None:
         desk = self._desk()
         incoming = desk.next()
-        return incoming and Reader(desk, incoming, self._waiter)
+        return None if incoming is None else Reader(desk, incoming, self._waiter)
 
     @function
     def report(self, id: str, problem: dict[str, Any]) -> None:

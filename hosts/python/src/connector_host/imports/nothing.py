@@ -152,12 +152,8 @@ def interfaces(waiter: Waiter, words: LastWords) -> list[Interface]:
         Nothing("wasi:cli/terminal-stdin", answers={"get-terminal-stdin": None}),
         Nothing("wasi:cli/terminal-stdout", answers={"get-terminal-stdout": None}),
         Nothing("wasi:cli/terminal-stderr", answers={"get-terminal-stderr": None}),
-        Nothing(
-            "wasi:filesystem/types", ("descriptor", "directory-entry-stream"), {"filesystem-error-code": None}
-        ),
+        Nothing("wasi:filesystem/types", ("descriptor", "directory-entry-stream"), {"filesystem-error-code": None}),
         Nothing("wasi:filesystem/preopens", answers={"get-directories": []}),
-        Nothing(
-            "wasi:sockets/udp", ("udp-socket", "incoming-datagram-stream", "outgoing-datagram-stream")
-        ),
+        Nothing("wasi:sockets/udp", ("udp-socket", "incoming-datagram-stream", "outgoing-datagram-stream")),
         Nothing("wasi:sockets/udp-create-socket", answers={"create-udp-socket": WitError("access-denied")}),
     ]

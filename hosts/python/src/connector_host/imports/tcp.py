@@ -158,7 +158,7 @@ class TcpSocket(Resource, name="tcp-socket"):
 
     def interest(self) -> Interest | None:
         events = {"connecting": select.POLLOUT, "listening": select.POLLIN}.get(self._state)
-        return events and (self.socket.fileno(), events)
+        return None if events is None else (self.socket.fileno(), events)
 
     def due(self) -> float | None:
         return None

@@ -18,7 +18,9 @@ from .faults import fault
 from .session import Session
 
 HASH_BYTES = 32
-NAME = re.compile(r"(?=.{1,253}\.?$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.?", re.I)
+NAME = re.compile(
+    r"(?=.{1,253}\.?$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.?", re.I
+)
 """A DNS name, in the letters that go over the wire."""
 
 
@@ -74,12 +76,12 @@ class Context(Resource, name="context"):
             raise invalid(f"this host has no client certificate of the name {name!r}")
         # `ssl` reads certificates and keys from files only; nobody else can read in this folder.
         with tempfile.TemporaryDirectory() as folder:
-            paths = [Path(folder, part) for part in ("certificate", "key")]
-            for path, pem in zip(paths, policy.client_certificates[name], strict=True):
+            certificate, key = Path(folder, "certificate"), Path(folder, "key")
+            for path, pem in zip((certificate, key), policy.client_certificates[name], strict=True):
                 path.write_text(pem)
             try:
                 # Without a passphrase to give, a key that wants one is an error; OpenSSL would ask the terminal.
-                self.tls.load_cert_chain(*paths, password=lambda: "")
+                self.tls.load_cert_chain(certificate, key, password=lambda: "")
             except (ssl.SSLError, ValueError) as problem:
                 raise invalid(f"the client certificate {name!r} or its key cannot be read: {problem}") from None
 

@@ -67,7 +67,9 @@ def explain(error: ssl.SSLError, name: str, certificate: bytes | None, met: bool
     if said == "SSLV3_ALERT_HANDSHAKE_FAILURE":
         # TLS 1.2 has no alert of its own for a certificate of ours that is missing.
         if met:
-            return fault("client-certificate", f"{name} ended the handshake, most likely for want of a certificate of ours")
+            return fault(
+                "client-certificate", f"{name} ended the handshake, most likely for want of a certificate of ours"
+            )
         return fault("no-common-version", f"{name} shares no TLS version or cipher with this host")
     if said in BAD_CERTIFICATE:
         return fault("bad-certificate", f"the certificate for {name} is refused: {shown}", certificate)

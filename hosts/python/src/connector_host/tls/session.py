@@ -157,9 +157,12 @@ class Session(Resource, name="session"):
         return (public or self._tls._sslobj.get_unverified_chain)() or []  # type: ignore[attr-defined]
 
     def _certificate(self) -> bytes | None:
+        """The server's own certificate; that of the resumed session when there was one."""
         for certificate in self._chain():
-            return certificate if isinstance(certificate, bytes) else ssl.PEM_cert_to_DER_cert(certificate.public_bytes())
-        return None
+            if isinstance(certificate, bytes):
+                return certificate
+            return ssl.PEM_cert_to_DER_cert(certificate.public_bytes())
+        return None if self._handshaking else self._tls.getpeercert(binary_form=True)
 
     def _pinned(self) -> bool:
         """Whether the server may be who it says, by its pins."""

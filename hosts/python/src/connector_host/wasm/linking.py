@@ -19,7 +19,6 @@ from wasmtime import component as wit
 from . import values
 from .resources import Resource, Resources
 
-
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -48,18 +47,21 @@ class Interface:
         """The function of a WIT name: `poll`, `[method]pollable.block`, `[static]writer.finish`."""
         kind, _, rest = name.rpartition("]")
         if not kind:
-            attribute = _marked(type(self)).get(rest)
-            return attribute and getattr(self, attribute)
+            return self._own(rest)
         resource, _, method = rest.partition(".")
         if kind == "[method":
             for owner in self.RESOURCES:
-                if owner.NAME == resource and (attribute := _marked(owner).get(method)):
+                if resource == owner.NAME and method in _marked(owner):
+                    attribute = _marked(owner)[method]
                     return lambda this, *more: getattr(this, attribute)(*more)
         if kind == "[static":
             # The functions of a resource that are not about one of it stand beside the others, under both names.
-            attribute = _marked(type(self)).get(f"{resource}-{method}")
-            return attribute and getattr(self, attribute)
+            return self._own(f"{resource}-{method}")
         return None
+
+    def _own(self, name: str) -> Callable[..., Any] | None:
+        marked = _marked(type(self))
+        return getattr(self, marked[name]) if name in marked else None
 
 
 def compatible(ours: str, theirs: str) -> bool:
@@ -147,13 +149,12 @@ class Codecs:
 
     def of(self, name: str, raw_type: Any) -> tuple[list[values.Lift], values.Lower | None]:
         """Those of the function of this name."""
-        made = self._made.get(name)
-        if made is None:
+        if name not in self._made:
             # The type belongs to wasmtime, which calls us; `owner` keeps wasmtime-py from freeing it.
             ty = wit.FuncType._from_ptr(raw_type, owner=self)
-            made = ([values.lift(param) for _, param in ty.params], ty.result and values.lower(ty.result))
-            self._made[name] = made
-        return made
+            result = None if ty.result is None else values.lower(ty.result)
+            self._made[name] = ([values.lift(param) for _, param in ty.params], result)
+        return self._made[name]
 
 
 # --- The C API's side
@@ -189,7 +190,7 @@ def _called(number: int, context: Any, raw_type: Any, args: Any, _: int, results
         host.resources.context = outer
 
 
-@ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+@ctypes.CFUNCTYPE(None, ctypes.c_void_p)  # type: ignore[untyped-decorator]
 def _forgotten(number: int) -> None:
     _CALLS.pop(number, None)
 
@@ -200,7 +201,7 @@ class GuestFunction:
     def __init__(self, func: wit.Func, ty: wit.FuncType) -> None:
         self._func = func._func
         self._params = [values.lower(param) for _, param in ty.params]
-        self._result = ty.result and values.lift(ty.result)
+        self._result = None if ty.result is None else values.lift(ty.result)
 
     def __call__(self, store: Any, resources: Resources, *params: Any) -> Any:
         """Calls it. Raises `WitError` for the error of a result, and `WasmtimeError` when the guest was stopped."""
@@ -216,7 +217,7 @@ class GuestFunction:
             )
             if error:
                 raise WasmtimeError._from_ptr(ctypes.cast(error, POINTER(ffi.wasmtime_error_t)))
-            return self._result and self._result(resources, result)
+            return None if self._result is None else self._result(resources, result)
         finally:
             for place in given:
                 ffi.wasmtime_component_val_delete(byref(place))

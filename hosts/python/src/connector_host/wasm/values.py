@@ -71,11 +71,6 @@ def member(name: str) -> str:
     return name.replace("-", "_")
 
 
-def case(name: str, value: Any) -> Any:
-    """A case of a variant."""
-    return name if value is None else {name: value}
-
-
 def _text(value: str) -> Any:
     # What comes from elsewhere (a certificate, a server) may hold what UTF-8 cannot say.
     return ffi.str_to_capi(value.encode("utf-8", "replace").decode("utf-8"))
@@ -101,9 +96,7 @@ def lift(ty: Any) -> Lift:
         return _lift_record(ty)
     if isinstance(ty, wit.TupleType):
         elements = [lift(element) for element in ty.elements]
-        return lambda held, val: tuple(
-            element(held, val.of.tuple.data[at]) for at, element in enumerate(elements)
-        )
+        return lambda held, val: tuple(element(held, val.of.tuple.data[at]) for at, element in enumerate(elements))
     if isinstance(ty, wit.VariantType):
         return _lift_variant(ty)
     if isinstance(ty, wit.OptionType):
@@ -135,13 +128,11 @@ def _lift_list(ty: wit.ListType) -> Lift:
 
 def _lift_record(ty: wit.RecordType) -> Lift:
     fields = [(member(name), lift(field)) for name, field in ty.fields]
-    return lambda held, val: {
-        name: field(held, val.of.record.data[at].val) for at, (name, field) in enumerate(fields)
-    }
+    return lambda held, val: {name: field(held, val.of.record.data[at].val) for at, (name, field) in enumerate(fields)}
 
 
 def _lift_variant(ty: wit.VariantType) -> Lift:
-    cases = {name: payload and lift(payload) for name, payload in ty.cases}
+    cases = {name: None if payload is None else lift(payload) for name, payload in ty.cases}
 
     def variant(held: Resources, val: Any) -> Any:
         name = ffi.to_str(val.of.variant.discriminant)
@@ -152,11 +143,11 @@ def _lift_variant(ty: wit.VariantType) -> Lift:
 
 
 def _lift_result(ty: wit.ResultType) -> Lift:
-    ok, err = (side and lift(side) for side in (ty.ok, ty.err))
+    ok, err = (None if side is None else lift(side) for side in (ty.ok, ty.err))
 
     def result(held: Resources, val: Any) -> Any:
         side = ok if val.of.result.is_ok else err
-        value = side and side(held, val.of.result.val.contents)
+        value = None if side is None else side(held, val.of.result.val.contents)
         if not val.of.result.is_ok:
             raise WitError(value)
         return value
@@ -292,7 +283,7 @@ def _lower_option(ty: wit.OptionType) -> Lower:
 
 
 def _lower_variant(ty: wit.VariantType) -> Lower:
-    cases = {name: payload and lower(payload) for name, payload in ty.cases}
+    cases = {name: None if payload is None else lower(payload) for name, payload in ty.cases}
 
     def variant(held: Resources, value: Any, val: Any) -> None:
         name, payload = (value, None) if isinstance(value, str) else next(iter(value.items()))
@@ -306,7 +297,7 @@ def _lower_variant(ty: wit.VariantType) -> Lower:
 
 
 def _lower_result(ty: wit.ResultType) -> Lower:
-    ok, err = (side and lower(side) for side in (ty.ok, ty.err))
+    ok, err = (None if side is None else lower(side) for side in (ty.ok, ty.err))
 
     def result(held: Resources, value: Any, val: Any) -> None:
         failed = isinstance(value, WitError)
