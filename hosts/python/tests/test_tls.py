@@ -149,7 +149,10 @@ class Connections(TlsCase):
 
     def test_info(self) -> None:
         for version, name, cipher in zip(
-            VERSIONS, ("TLSv1.2", "TLSv1.3"), ("TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384", "TLS_AES_256_GCM_SHA384")
+            VERSIONS,
+            ("TLSv1.2", "TLSv1.3"),
+            ("TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384", "TLS_AES_256_GCM_SHA384"),
+            strict=True,
         ):
             with self.subTest(version):
                 session, peer = Context(ROOTS, None, Policy()).open("localhost"), Server(SERVER, version).accept()

@@ -15,7 +15,7 @@ from .guest import offered
 from .schema import Schema
 from .wasm.engine import ENGINE
 from .wasm.linking import Codecs, Import, compatible, imports, item_type
-from .wasm.signature import ENDPOINT, signature
+from .wasm.signature import CONNECTOR_FUNCTIONS, ENDPOINT, signature
 
 CONNECTOR = "flow:connector/connector"
 CONTRACT = "0.1.1"
@@ -63,6 +63,7 @@ class Connector:
             if interface == CONNECTOR:
                 if not compatible(CONTRACT, version):
                     raise self._refused(f"it exports `{name}`, and this host knows version {CONTRACT}")
+                self._check_connector(item_type(item))
                 found = name
                 continue
             for function, export in item_type(item).exports(ENGINE).items():
@@ -75,6 +76,12 @@ class Connector:
         if not self.endpoints:
             raise self._refused("it has no endpoint: no exported function has the type of one")
         return found
+
+    def _check_connector(self, ty: wit.ComponentInstanceType) -> None:
+        exports = {name: item_type(export) for name, export in ty.exports(ENGINE).items()}
+        for name, expected in CONNECTOR_FUNCTIONS.items():
+            if not isinstance(exports.get(name), wit.FuncType) or signature(exports[name]) != expected:
+                raise self._refused(f"its `{CONNECTOR}` has no function `{name}` of the type {expected}")
 
     def _check_imports(self) -> None:
         """Compares what it imports with what there is."""
@@ -103,9 +110,8 @@ class Connector:
     def _check_endpoints(self) -> None:
         described = [endpoint["name"] for endpoint in self.descriptor["endpoints"]]
         if sorted(described) != sorted(self.endpoints):
-            raise self._refused(
-                f"`describe` names the endpoints {', '.join(described) or 'none'}, and it exports {', '.join(self.endpoints)}"
-            )
+            exported = ", ".join(self.endpoints)
+            raise self._refused(f"`describe` names the endpoints {', '.join(described)}, and it exports {exported}")
 
     def _refused(self, message: str) -> Failure:
         return Failure("refused", f"{self.name} cannot be loaded: {message}")
@@ -118,7 +124,7 @@ _compiling = threading.Lock()
 def compiled(data: bytes, name: str) -> wit.Component:
     """Compiles a component, once a process."""
     if not data.startswith(MAGIC):
-        raise Failure("refused", f"{name} cannot be loaded: it is no WebAssembly")
+        raise Failure("refused", f"{name} cannot be loaded: it is no WebAssembly component")
     if data[4:8] != COMPONENT_LAYER:
         raise Failure("refused", f"{name} cannot be loaded: it is a core module, and this host loads components")
     digest = hashlib.sha256(data).digest()

@@ -190,8 +190,8 @@ class Desk:
     # The end.
 
     def close(self, untouched: bool) -> list[dict[str, str]]:
-        """Ends the call: nothing is taken from the connector any more. Gives what was handed in and not settled, and how
-        that counts. `untouched`: the connector returned an error, so what it left it did not touch."""
+        """Ends the call: nothing is taken from the connector any more. Gives what was handed in and not settled, and
+        how that counts. `untouched`: the connector returned an error, so what it left it did not touch."""
         for writing in list(self._writing):
             self.give_up(writing, "dropped")
         self.open = False

@@ -123,8 +123,8 @@ class Flow:
         original: do not return before it is safe. Raises `Refused` otherwise."""
 
     def gone(self, body: Body, how: str, reason: Error | None) -> None:
-        """A payload will not come: it was `aborted` by the connector, `dropped` without a word, or `refused` by this host
-        (a wrong length, a limit)."""
+        """A payload will not come: it was `aborted` by the connector, `dropped` without a word, or `refused` by this
+        host (a wrong length, a limit)."""
 
     def noted(self, incoming: Incoming, text: str) -> None:
         """Keeps a text for a later try. Must not return before it is on the disk, if there are later tries."""

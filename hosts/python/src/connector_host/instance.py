@@ -67,6 +67,7 @@ class Instance:
         self._connector, self._run, self._limits = connector, run, limits or Limits()
         self._guest = Guest(policy or Policy(), run.id, log_threshold)
         self._turn = threading.Lock()
+        self._ending = threading.Lock()
         self._desk: Desk | None = None
         self.alive = True
         """Whether it can be called: not any more after a trap or an end by force."""
@@ -133,8 +134,9 @@ class Instance:
 
     def _force(self, desk: Desk) -> None:
         """The grace of a cancelled call is over; it may have ended by then."""
-        if self._desk is desk:
-            self._stop("cancelled")
+        with self._ending:
+            if self._desk is desk:
+                self._stop("cancelled")
 
     def kill(self) -> None:
         """Ends the call of now by force, and the instance with it."""
@@ -160,7 +162,10 @@ class Instance:
         return desk
 
     def _end(self, desk: Desk, untouched: bool) -> list[dict[str, str]]:
-        self._desk = self._guest.exchange.desk = self._guest.context.desk = None
+        with self._ending:
+            self._desk = self._guest.exchange.desk = self._guest.context.desk = None
+            if self.alive:
+                self._guest.waiter.stopped = None  # The end by force came too late.
         return desk.close(untouched)
 
     def _plan(self, endpoint: str | None, connection: str, options: str) -> list[dict[str, Any]]:
@@ -207,8 +212,8 @@ class Instance:
         return made
 
     def _within(self, limit: float, run: Callable[[], Any]) -> Any:
-        """Runs the guest, at most so many seconds. Raises `Failure`; after all but the connector's own errors the instance
-        is gone."""
+        """Runs the guest, at most so many seconds. Raises `Failure`; after all but the connector's own errors and those
+        of the policy the instance is gone."""
         if not self.alive:
             raise Failure("host", "the connector's instance ended with an earlier trap or time-out; start another")
         timer = threading.Timer(max(0, limit), self._stop, ["time-out"])
@@ -223,6 +228,7 @@ class Instance:
             raise self._broken(problem) from None
         finally:
             timer.cancel()
+            timer.join()
 
     def _broken(self, problem: BaseException) -> Failure:
         """Why the guest was stopped. Nothing of it may be used again."""

@@ -184,8 +184,8 @@ class Reach:
                 yield normal(egress["host"]), egress
 
     def _firsts(self, address: Address, port: int, single: bool = False) -> Iterator[str]:
-        """The hosts of the plan that allow this as a first connection. Only one to a single port can have others that
-        belong to it."""
+        """The hosts of the plan that allow this as a first connection. Only one to a `single` port can have others
+        that belong to it."""
         for host, egress in self._entries("connect", port):
             if egress["secondary"] or (single and egress["first_port"] != egress["last_port"]):
                 continue
@@ -208,7 +208,7 @@ def _refused(message: str) -> Failure:
 
 
 def resolve(name: str, waiter: Waiter) -> list[Address]:
-    """The addresses of a name; none when it has none. The operating system cannot be interrupted, so a thread asks it."""
+    """The addresses of a name; none when it has none. Asking cannot be interrupted, so a thread does it."""
     if address := as_address(name):
         return [address]
     found: list[list[Address]] = []

@@ -1,7 +1,7 @@
 """Waiting: the one place where a live connector's thread sleeps, and where it can be woken or stopped.
 
-Whatever a connector waits for (a socket, a clock, room for a body, the flow's answer), it waits here. So a deadline and a
-cancellation always get through.
+Whatever a connector waits for (a socket, a clock, room for a body, the flow's answer), it waits here. So a deadline
+and a cancellation always get through.
 """
 
 from __future__ import annotations

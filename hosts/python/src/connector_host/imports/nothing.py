@@ -1,4 +1,4 @@
-"""What a connector's C library names, and what this host grants nothing of: files, environment, arguments, terminals, UDP.
+"""What a connector's C library names, and this host grants nothing of: files, environment, arguments, terminals, UDP.
 
 The functions are there, since a component does not start without what it imports. They tell that there is nothing.
 """

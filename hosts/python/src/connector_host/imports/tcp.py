@@ -60,7 +60,7 @@ class TcpInput(InputStream):
 
 
 class TcpOutput(OutputStream):
-    """What a socket sends. It holds what the socket has not taken of one write, and takes no more until that is gone."""
+    """What a socket sends. It holds what the socket has not taken of one write, and takes no more until it has."""
 
     def __init__(self, owner: TcpSocket, waiter: Waiter) -> None:
         super().__init__(waiter)

@@ -1,4 +1,7 @@
-"""The cipher suites of TLS 1.2 that are accepted, by OpenSSL's names and by those of IANA. TLS 1.3 has one name for each."""
+"""The cipher suites of TLS 1.2 that are accepted, by OpenSSL's names and by those of IANA.
+
+Those of TLS 1.3 have one name each.
+"""
 
 CIPHERS = {
     "ECDHE-ECDSA-AES256-GCM-SHA384": "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",

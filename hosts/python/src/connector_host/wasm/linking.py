@@ -1,7 +1,7 @@
 """Gives a component the functions that it imports.
 
-An interface of the WIT is a class here: its functions are methods marked with `@function`, and so are the methods of its
-resources. A component may call nothing that is not marked.
+An interface of the WIT is a class here: its functions are methods marked with `@function`, and so are the methods of
+its resources. A component may call nothing that is not marked.
 """
 
 from __future__ import annotations

@@ -6,13 +6,34 @@ from typing import Any
 
 from wasmtime import component as wit
 
-ENDPOINT = (
-    "(record{connection: string, options: string}) -> result<record{payloads: u64, bytes: u64, skipped: u64, failed: u64}, "
-    "record{kind: enum{invalid-settings, authentication, permission, not-found, conflict, unreachable, timeout, busy, tls, "
-    "protocol, data, denied-by-host, cancelled, unsupported, internal}, message: string, code: option<string>, "
-    "retry: variant{never, backoff, after-ms(u64)}, effect: enum{none, partial, unknown}, details: option<string>}>"
+CALL = "record{connection: string, options: string}"
+SUMMARY = "record{payloads: u64, bytes: u64, skipped: u64, failed: u64}"
+ERROR_KIND = (
+    "enum{invalid-settings, authentication, permission, not-found, conflict, unreachable, timeout, busy, tls, "
+    "protocol, data, denied-by-host, cancelled, unsupported, internal}"
 )
-"""The type by which an endpoint is known, written out: see `signature`."""
+ERROR = (
+    f"record{{kind: {ERROR_KIND}, message: string, code: option<string>, "
+    "retry: variant{never, backoff, after-ms(u64)}, effect: enum{none, partial, unknown}, details: option<string>}"
+)
+ENDPOINT = f"({CALL}) -> result<{SUMMARY}, {ERROR}>"
+"""The type by which an endpoint is known."""
+
+DESCRIBED = "record{name: string, title: string, description: string, options-schema: string}"
+EGRESS = (
+    "record{host: string, first-port: u16, last-port: u16, direction: enum{connect, accept}, secondary: bool, "
+    "reason: string}"
+)
+CHECK_STEP = "record{name: string, status: enum{passed, warning, failed}, message: string, details: option<string>}"
+CONNECTOR_FUNCTIONS = {
+    "describe": (
+        "() -> record{id: string, version: string, title: string, description: string, connection-schema: string, "
+        f"endpoints: list<{DESCRIBED}>, details: option<string>}}"
+    ),
+    "plan": f"(option<string>, {CALL}) -> result<list<{EGRESS}>, {ERROR}>",
+    "check": f"(string, bool) -> result<list<{CHECK_STEP}>, {ERROR}>",
+}
+"""The functions of `flow:connector/connector`, and their types."""
 
 
 def signature(ty: Any) -> str:

@@ -1,0 +1,61 @@
+"""What is refused, and why. The conformance suite has the rest, with components made for it."""
+
+from __future__ import annotations
+
+import tempfile
+import unittest
+from pathlib import Path
+
+from wasmtime import wat2wasm
+
+from connector_host import Connector, Failure
+from connector_host.wasm.linking import compatible
+
+
+class Refusals(unittest.TestCase):
+    def refused(self, data: bytes, *words: str) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "it.wasm")
+            path.write_bytes(data)
+            with self.assertRaises(Failure) as caught:
+                Connector.load(path)
+        self.assertEqual(caught.exception.kind, "refused")
+        for word in ("it.wasm", *words):
+            self.assertIn(word, caught.exception.message)
+
+    def test_what_is_no_component(self) -> None:
+        self.refused(b"", "no WebAssembly")
+        self.refused(b"(component)", "no WebAssembly")
+        self.refused(bytes(wat2wasm("(module)")), "core module")
+        self.refused(bytes(wat2wasm("(component)")) + b"rest", "no valid component")
+
+    def test_what_is_no_connector(self) -> None:
+        self.refused(bytes(wat2wasm("(component)")), "flow:connector/connector")
+        other = '(component (instance $i) (export "flow:connector/connector@0.1.0" (instance $i)))'
+        self.refused(bytes(wat2wasm(other)), "describe")
+        later = '(component (instance $i) (export "flow:connector/connector@0.2.0" (instance $i)))'
+        self.refused(bytes(wat2wasm(later)), "0.2.0", "0.1")
+
+    def test_a_file_that_is_not_there(self) -> None:
+        with self.assertRaises(Failure) as caught:
+            Connector.load(Path("nowhere.wasm"))
+        self.assertIn("nowhere.wasm", caught.exception.message)
+
+
+class Versions(unittest.TestCase):
+    def test_compatible(self) -> None:
+        for ours, theirs, expected in (
+            ("0.1.1", "0.1.0", True),
+            ("0.1.1", "0.1.99", True),
+            ("0.1.1", "0.2.0", False),
+            ("0.1.1", "1.1.0", False),
+            ("0.1.1", "", False),
+            ("0.2.6", "0.2.0", True),
+            ("1.2.0", "1.5.0", True),
+        ):
+            with self.subTest(ours=ours, theirs=theirs):
+                self.assertEqual(compatible(ours, theirs), expected)
+
+
+if __name__ == "__main__":
+    unittest.main()
