@@ -1,4 +1,4 @@
-"""A real FTP server for the tests: pyftpdlib, in a thread of this process, with FTPS where it is given a certificate."""
+"""A real FTP server for the tests: pyftpdlib, in a thread of this process, with FTPS where it gets a certificate."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from pyftpdlib.servers import FTPServer
 
 from .certificates import Identity
 
-logging.getLogger("pyftpdlib").setLevel(logging.WARNING)
+# It would set up the log by itself otherwise, and tell every command.
+logging.basicConfig(level=logging.WARNING)
 
 USER, PASSWORD = "shop", "s3cret"
 
