@@ -11,7 +11,7 @@ import os
 import sys
 from pathlib import Path
 
-from connector_host import Connector, FileBody, Flow, Incoming, Instance, Policy, Refused, Rule, Run, error
+from flowhost_py import Connector, FileBody, Flow, Incoming, Instance, Policy, Refused, Rule, Run, error
 
 
 class IntoFolder(Flow):

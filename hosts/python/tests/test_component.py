@@ -8,8 +8,8 @@ from pathlib import Path
 
 from wasmtime import wat2wasm
 
-from connector_host import Connector, Failure
-from connector_host.wasm.linking import compatible
+from flowhost_py import Connector, Failure
+from flowhost_py.wasm.linking import compatible
 
 
 class Refusals(unittest.TestCase):

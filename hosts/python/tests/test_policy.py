@@ -6,9 +6,9 @@ import ipaddress
 import unittest
 from typing import Any
 
-from connector_host.failure import Failure
-from connector_host.policy import Policy, Reach, Rule
-from connector_host.wait import Waiter
+from flowhost_py.failure import Failure
+from flowhost_py.policy import Policy, Reach, Rule
+from flowhost_py.wait import Waiter
 
 HERE = ipaddress.ip_address("127.0.0.1")
 THERE = ipaddress.ip_address("127.0.0.2")

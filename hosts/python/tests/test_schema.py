@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import unittest
 
-from connector_host.failure import Failure
-from connector_host.schema import Schema
+from flowhost_py.failure import Failure
+from flowhost_py.schema import Schema
 
 OPTIONS = {
     "type": "object",

@@ -12,10 +12,10 @@ from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from connector_host.policy import Policy
-from connector_host.tls.context import Context
-from connector_host.tls.session import Session
-from connector_host.wasm.values import WitError
+from flowhost_py.policy import Policy
+from flowhost_py.tls.context import Context
+from flowhost_py.tls.session import Session
+from flowhost_py.wasm.values import WitError
 
 from .certificates import DAY, Identity, identity
 

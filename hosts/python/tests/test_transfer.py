@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from connector_host import CallFailed, Connector, Flow, Incoming, Instance, Limits, Outcome, Policy, Rule, Run, Text
-from connector_host.flow import Body, Metadata
+from flowhost_py import CallFailed, Connector, Flow, Incoming, Instance, Limits, Outcome, Policy, Rule, Run, Text
+from flowhost_py.flow import Body, Metadata
 
 from .certificates import identity
 from .servers import PASSWORD, USER, Server

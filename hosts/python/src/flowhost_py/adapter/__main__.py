@@ -1,4 +1,4 @@
-"""`python -m connector_host.adapter`: speaks the suite's protocol over standard input and output."""
+"""`python -m flowhost_py.adapter`: speaks the suite's protocol over standard input and output."""
 
 from __future__ import annotations
 

@@ -67,7 +67,6 @@ class Desk:
         self.payloads = payloads
         self.cancelled = threading.Event()
         self._waiting = list(incoming)
-        self._incoming = incoming
         self._held: list[Incoming] = []
         """Handed out, and not settled; also those whose reader the connector has dropped."""
         self._writing: list[Writing] = []
@@ -190,21 +189,13 @@ class Desk:
     # The end.
 
     def close(self, untouched: bool) -> list[dict[str, str]]:
-        """Ends the call: nothing is taken from the connector any more. Gives what was handed in and not settled, and
-        how that counts. `untouched`: the connector returned an error, so what it left it did not touch."""
+        """Ends the call: nothing is taken from the connector any more. Gives what it took and did not settle, and how
+        that counts. `untouched`: the connector returned an error, so what it left it did not touch."""
         for writing in list(self._writing):
             self.give_up(writing, "dropped")
         self.open = False
-        held = {id(incoming) for incoming in self._held}
-        waiting = {id(incoming) for incoming in self._waiting}
-        return [
-            {
-                "id": incoming.metadata["id"],
-                "as": "unknown" if id(incoming) in held and not untouched else "untouched",
-            }
-            for incoming in self._incoming
-            if id(incoming) in held | waiting
-        ]
+        counted = "untouched" if untouched else "unknown"
+        return [{"id": incoming.metadata["id"], "as": counted} for incoming in self._held]
 
     def well(self, unsettled: list[dict[str, str]]) -> bool:
         """Whether nothing failed, nothing was reported, and nothing was left without a word."""

@@ -1,4 +1,4 @@
-"""`flow:connector/tls`: what the connector sees of `connector_host.tls`."""
+"""`flow:connector/tls`: what the connector sees of `flowhost_py.tls`."""
 
 from __future__ import annotations
 
