@@ -121,7 +121,7 @@ class Instance:
                 unsettled = self._end(desk, untouched=failure.kind not in ("trap", "time-out", "cancelled"))
                 raise CallFailed(failure, unsettled) from None
             unsettled = self._end(desk, untouched=False)
-            return Outcome(summary, desk.well(unsettled) and not summary["failed"], unsettled)
+            return Outcome(summary, desk.well(unsettled), unsettled)
 
     def cancel(self) -> None:
         """Asks the call of now to end, and ends it by force when it does not."""

@@ -77,7 +77,7 @@ class Requests:
     def _do_hello(self, said: dict[str, Any]) -> dict[str, Any]:
         if said.get("protocol") != PROTOCOL:
             raise Failure("host", f"this adapter speaks protocol {PROTOCOL}")
-        return {"name": "connector-host (Python)", "version": __version__, "contract": CONTRACT, "protocol": PROTOCOL}
+        return {"name": "flowhost-py", "version": __version__, "contract": CONTRACT, "protocol": PROTOCOL}
 
     def _do_load(self, said: dict[str, Any]) -> dict[str, Any]:
         connector = Connector.load(Path(said["component"]))
