@@ -103,6 +103,8 @@ class Flow:
     """Where the call waits."""
     cancelled: threading.Event
     """Whether the call was asked to end."""
+    cancel_wanted = False
+    """Set by `Instance.cancel`, also before the call begins."""
 
     def begin(self, waiter: Waiter, cancelled: threading.Event) -> None:
         """A call begins."""

@@ -123,9 +123,13 @@ class Instance:
             unsettled = self._end(desk, untouched=False)
             return Outcome(summary, desk.well(unsettled), unsettled)
 
-    def cancel(self) -> None:
-        """Asks the call of now to end, and ends it by force when it does not."""
-        if desk := self._desk:
+    def cancel(self, flow: Flow | None = None) -> None:
+        """Asks the call of now to end, and ends it by force when it does not. With `flow`: that flow's call, also when
+        it is only about to begin."""
+        if flow is not None:
+            flow.cancel_wanted = True
+        desk = self._desk
+        if desk is not None and flow in (None, desk.flow):
             desk.cancelled.set()
             self._guest.waiter.wake()
             timer = threading.Timer(GRACE, self._force, [desk])
@@ -159,6 +163,8 @@ class Instance:
     def _begin(self, desk: Desk) -> Desk:
         desk.flow.begin(self._guest.waiter, desk.cancelled)
         self._desk = desk
+        if desk.flow.cancel_wanted:
+            self.cancel(desk.flow)
         return desk
 
     def _end(self, desk: Desk, untouched: bool) -> list[dict[str, str]]:
@@ -166,6 +172,7 @@ class Instance:
             self._desk = self._guest.exchange.desk = self._guest.context.desk = None
             if self.alive:
                 self._guest.waiter.stopped = None  # The end by force came too late.
+        desk.flow.cancel_wanted = False
         return desk.close(untouched)
 
     def _plan(self, endpoint: str | None, connection: str, options: str) -> list[dict[str, Any]]:
@@ -250,6 +257,9 @@ class Instance:
         if self.alive:
             self.alive = False
             self._guest.close()
+            self._functions.clear()
+            self._store.close()
+            self._linked.linker.close()
 
 
 def cause(message: str) -> str:

@@ -20,6 +20,10 @@ from .lines import Lines
 from .suite import SuiteFlow
 
 PROTOCOL = 1
+LONG = ("load", "start", "plan", "check", "call", "end")
+"""What may take its time, while other lines come in."""
+ENDING = 2.0
+"""Seconds that a call which was ended by force may take to come back."""
 
 
 class Requests:
@@ -30,33 +34,43 @@ class Requests:
         self._connectors: dict[str, Connector] = {}
         self._instances: dict[str, Instance] = {}
         self._runs: dict[tuple[str, str], Run] = {}
-        self._flows: dict[int, tuple[SuiteFlow, Instance]] = {}
+        self._calls: dict[int, UnderWay] = {}
+        self._threads: set[threading.Thread] = set()
 
     def take(self, said: dict[str, Any]) -> None:
         """Takes one line of the suite."""
         if "do" in said:
-            # What must be found by the lines that follow is done at once; calls take their time.
-            if said["do"] in ("call", "check", "load", "plan", "start", "end"):
-                threading.Thread(target=self._serve, args=[said], daemon=True).start()
+            if said["do"] in LONG:
+                thread = threading.Thread(target=self._serve, args=[said], daemon=True)
+                self._threads.add(thread)
+                thread.start()
             else:
                 self._serve(said)
         elif "answer" in said:
-            for flow, _ in list(self._flows.values()):
-                if said["answer"] in flow.questions:
-                    flow.answer(said["answer"], said)
+            for call in list(self._calls.values()):
+                if said["answer"] in call.flow.questions:
+                    call.flow.answer(said["answer"], said)
         elif "take" in said:
-            for flow, _ in list(self._flows.values()):
-                if body := flow.bodies.get(said["take"]):
+            for call in list(self._calls.values()):
+                if body := call.flow.bodies.get(said["take"]):
                     body.ask(said["bytes"])
         else:
             print(f"a line is neither a request nor an answer: {said}", file=sys.stderr)
 
     def end(self) -> None:
         """The suite has gone: ends what is under way."""
-        for _, instance in list(self._flows.values()):
-            instance.kill()
+        for call in list(self._calls.values()):
+            call.instance.kill()
+        for thread in list(self._threads):
+            thread.join(ENDING)
 
     def _serve(self, said: dict[str, Any]) -> None:
+        try:
+            self._answer(said)
+        finally:
+            self._threads.discard(threading.current_thread())
+
+    def _answer(self, said: dict[str, Any]) -> None:
         work: Callable[[dict[str, Any]], Any] | None = getattr(self, f"_do_{said['do']}", None)
         try:
             if work is None:
@@ -120,8 +134,8 @@ class Requests:
         return {"summary": outcome.summary, "well": outcome.well, "unsettled": outcome.unsettled}
 
     def _do_cancel(self, said: dict[str, Any]) -> dict[str, Any]:
-        if under_way := self._flows.get(said["call"]):
-            under_way[1].cancel()
+        if call := self._calls.get(said["call"]):
+            call.instance.cancel(call.flow)
         return {}
 
     def _do_end(self, said: dict[str, Any]) -> dict[str, Any]:
@@ -136,23 +150,22 @@ class Requests:
         return instance
 
     def _under_way(self, said: dict[str, Any], instance: Instance) -> UnderWay:
-        return UnderWay(self._flows, said["id"], SuiteFlow(said["id"], self._lines), instance)
+        return UnderWay(self._calls, said["id"], SuiteFlow(said["id"], self._lines), instance)
 
 
 class UnderWay:
-    """A call, where the suite's answers find it as long as it lasts."""
+    """A call, where the suite's lines find it as long as it lasts."""
 
-    def __init__(
-        self, flows: dict[int, tuple[SuiteFlow, Instance]], call: int, flow: SuiteFlow, instance: Instance
-    ) -> None:
-        self._flows, self._call, self._flow, self._instance = flows, call, flow, instance
+    def __init__(self, calls: dict[int, UnderWay], call: int, flow: SuiteFlow, instance: Instance) -> None:
+        self._calls, self._call = calls, call
+        self.flow, self.instance = flow, instance
 
     def __enter__(self) -> SuiteFlow:
-        self._flows[self._call] = (self._flow, self._instance)
-        return self._flow
+        self._calls[self._call] = self
+        return self.flow
 
     def __exit__(self, *_: object) -> None:
-        del self._flows[self._call]
+        del self._calls[self._call]
 
 
 def _policy(said: dict[str, Any]) -> Policy:

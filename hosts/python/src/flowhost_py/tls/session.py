@@ -68,7 +68,7 @@ class Session(Resource, name="session"):
                 raise WitError(fault("protocol", f"TLS with {self._name} {when}: there can be no data"))
             if self._shake():
                 left = memoryview(data)
-                while left:  # OpenSSL takes a record at a time.
+                while left:  # It may take less than all.
                     left = left[self._tls.write(left) :]
         except ssl.SSLError as error:
             self._fail(explain(error, self._name, self._certificate(), bool(self._chain())))

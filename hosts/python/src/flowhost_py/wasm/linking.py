@@ -138,7 +138,11 @@ class Host:
 
     def drop(self, rep: int) -> None:
         """The guest has dropped a handle."""
-        self.resources.drop(rep)
+        try:
+            self.resources.drop(rep)
+        except Exception as fault:
+            self.fault = fault
+            raise
 
 
 class Codecs:
