@@ -11,7 +11,7 @@ import os
 import sys
 from pathlib import Path
 
-from flowhost_py import Connector, FileBody, Flow, Incoming, Instance, Policy, Refused, Rule, Run, error
+from flowhost_py import FileBody, Flow, Incoming, Instance, Policy, Refused, Rule, Run, error, load
 
 
 class IntoFolder(Flow):
@@ -43,7 +43,7 @@ def main() -> int:
     component, host, port, user, folder, target, *certificate = sys.argv[1:]
 
     # Once: compile the component, and compare it with the contract.
-    connector = Connector.load(Path(component))
+    connector = load(Path(component))
 
     # What the operator allows: this server, its control connection and its data connections. Nothing else.
     policy = Policy(allow=(Rule.parse(f"{host}:{port}"), Rule.parse(f"{host}:1024-65535")))

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from wasmtime import wat2wasm
 
-from flowhost_py import Connector, Failure
+from flowhost_py import Failure, load
 from flowhost_py.wasm.linking import compatible
+
+from .component import COMPONENT
 
 
 class Refusals(unittest.TestCase):
@@ -18,7 +20,7 @@ class Refusals(unittest.TestCase):
             path = Path(folder, "it.wasm")
             path.write_bytes(data)
             with self.assertRaises(Failure) as caught:
-                Connector.load(path)
+                load(path)
         self.assertEqual(caught.exception.kind, "refused")
         for word in ("it.wasm", *words):
             self.assertIn(word, caught.exception.message)
@@ -36,9 +38,23 @@ class Refusals(unittest.TestCase):
         later = '(component (instance $i) (export "flow:connector/connector@0.2.0" (instance $i)))'
         self.refused(bytes(wat2wasm(later)), "0.2.0", "0.1")
 
+    def test_a_description_that_cannot_be(self) -> None:
+        schemas = {"connection_schema": "{}", "endpoints": [{"name": "ftp-get", "options_schema": "{}"}]}
+        put = {"name": "ftp-put", "options_schema": "{}"}
+        connector = load(COMPONENT)
+        for descriptor, word in (
+            (schemas, "ftp-put"),
+            ({**schemas, "endpoints": [*schemas["endpoints"], put], "connection_schema": "no JSON"}, "settings"),
+            ({**schemas, "endpoints": [*schemas["endpoints"], put], "title": "x" * 9_000_000}, "characters"),
+        ):
+            with self.subTest(word), self.assertRaises(Failure) as caught:
+                connector.learn(descriptor)
+            self.assertIn(word, caught.exception.message)
+            self.assertIn("ftp.wasm", caught.exception.message)
+
     def test_a_file_that_is_not_there(self) -> None:
         with self.assertRaises(Failure) as caught:
-            Connector.load(Path("nowhere.wasm"))
+            load(Path("nowhere.wasm"))
         self.assertIn("nowhere.wasm", caught.exception.message)
 
 

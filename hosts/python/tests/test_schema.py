@@ -52,7 +52,7 @@ class Schemas(unittest.TestCase):
         with self.assertRaises(Failure):
             self.schema.check("{")
         for text in ("{", '{"type": 1}'):
-            with self.subTest(text), self.assertRaises(Failure):
+            with self.subTest(text), self.assertRaises(ValueError):
                 Schema("the options", text)
 
 

@@ -1,4 +1,4 @@
-"""Real files over FTP and FTPS, with the FTP connector: `dist/ftp.wasm`, or what FTP_COMPONENT names."""
+"""Real files over FTP and FTPS, with the FTP connector."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ import threading
 import time
 import unittest
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from flowhost_py import CallFailed, Connector, Flow, Incoming, Instance, Limits, Outcome, Policy, Rule, Run, Text
+from flowhost_py import CallFailed, Connector, Flow, Incoming, Instance, Limits, Outcome, Policy, Rule, Run, Text, load
 from flowhost_py.flow import Body, Metadata
 
 from .certificates import identity
+from .component import COMPONENT
 from .servers import PASSWORD, USER, Server
 
-COMPONENT = Path(os.environ.get("FTP_COMPONENT") or Path(__file__).parents[3] / "dist" / "ftp.wasm")
 MIB = 1024 * 1024
 LARGE = os.urandom(3 * MIB + 7)
 
@@ -70,9 +69,7 @@ class Transfers(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls) -> None:
-        if not COMPONENT.exists():
-            raise FileNotFoundError(f"{COMPONENT} is not there; `cargo xtask build` makes it, or set FTP_COMPONENT")
-        cls.connector = Connector.load(COMPONENT)
+        cls.connector = load(COMPONENT)
 
     def start(self, server: Server, limits: Limits | None = None, **settings: Any) -> None:
         policy = Policy(allow=(Rule.parse("127.0.0.1:1024-65535"),))

@@ -7,6 +7,7 @@ from .desk import Limits, Run
 from .failure import Failure, error
 from .flow import Body, Earlier, File, FileBody, Flow, Incoming, Refused, Source, Text
 from .instance import CallFailed, Instance, Outcome
+from .loading import load
 from .policy import Policy, Rule
 
 __all__ = [
@@ -29,4 +30,5 @@ __all__ = [
     "Source",
     "Text",
     "error",
+    "load",
 ]

@@ -64,4 +64,6 @@ class Types(Interface):
 
 def offered() -> dict[str, Interface]:
     """The interfaces that there are, by name: what a component is compared with when it is loaded."""
-    return Guest(Policy(), "", "info").interfaces
+    guest = Guest(Policy(), "", "info")
+    guest.close()
+    return guest.interfaces

@@ -10,7 +10,8 @@ from typing import Any
 
 from wasmtime import WasmtimeError
 
-from .component import CONNECTOR, Connector
+from .component import Connector
+from .contract import CONNECTOR
 from .desk import Desk, Limits, Run
 from .failure import Failure
 from .flow import Flow, Incoming
@@ -44,15 +45,6 @@ class CallFailed(Failure):
         self.unsettled = unsettled
 
 
-def describe(connector: Connector) -> dict[str, Any]:
-    """What a connector says of itself. It can reach nothing meanwhile."""
-    instance = Instance(connector, Run(""))
-    try:
-        return dict(instance._quick("describe"))
-    finally:
-        instance.close()
-
-
 class Instance:
     """A live connector. Its calls are made one after another; `cancel` may come from any thread."""
 
@@ -76,6 +68,11 @@ class Instance:
         self._functions: dict[tuple[str, str], GuestFunction] = {}
         self._guest.mute = "the start"
         self._instance = self._within(QUICK, lambda: self._linked.linker.instantiate(self._store, connector.component))
+
+    def describe(self) -> dict[str, Any]:
+        """What the connector says of itself. Raises `Failure`."""
+        with self._turn:
+            return dict(self._quick("describe"))
 
     def plan(self, endpoint: str | None, connection: str, options: str = "{}") -> list[dict[str, Any]]:
         """What a call of the endpoint would reach; without one, what `check` would. Raises `Failure`."""
@@ -115,8 +112,7 @@ class Instance:
                     self._connector.option_schemas[endpoint].check(payload.options)
                 self._grant(end, self._plan(endpoint, connection, options))
                 call = {"connection": connection, "options": options}
-                interface, function = self._connector.endpoints[endpoint]
-                summary = self._call(end, attempt, desk, interface, function, call)
+                summary = self._call(end, attempt, desk, self._connector.endpoints[endpoint], endpoint, call)
             except Failure as failure:
                 unsettled = self._end(desk, untouched=failure.kind not in ("trap", "time-out", "cancelled"))
                 raise CallFailed(failure, unsettled) from None

@@ -22,14 +22,14 @@ class Schema:
     """One schema of a connector."""
 
     def __init__(self, what: str, text: str) -> None:
-        """`what` is what it describes, for messages. Raises `Failure` when it is no schema."""
+        """`what` is what it describes, for messages. Raises `ValueError` when it is no schema."""
         self._what = what
         try:
             schema = json.loads(text)
             Draft202012Validator.check_schema(schema)
         except (json.JSONDecodeError, SchemaError) as problem:
             message = f"the connector's schema of {what} is no JSON Schema: {str(problem).splitlines()[0]}"
-            raise Failure("refused", message) from None
+            raise ValueError(message) from None
         self._validator = Draft202012Validator(schema)
 
     def check(self, text: str, templates: bool = False) -> None:

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..component import CONTRACT, Connector
+from ..component import Connector
+from ..contract import VERSION
 from ..desk import Limits, Run
 from ..failure import Failure
 from ..flow import Earlier, File, Incoming, Source, Text
 from ..instance import CallFailed, Instance
+from ..loading import load
 from ..policy import Policy, Rule
 from .lines import Lines
 from .suite import SuiteFlow
@@ -91,10 +93,10 @@ class Requests:
     def _do_hello(self, said: dict[str, Any]) -> dict[str, Any]:
         if said.get("protocol") != PROTOCOL:
             raise Failure("host", f"this adapter speaks protocol {PROTOCOL}")
-        return {"name": "flowhost-py", "version": __version__, "contract": CONTRACT, "protocol": PROTOCOL}
+        return {"name": "flowhost-py", "version": __version__, "contract": VERSION, "protocol": PROTOCOL}
 
     def _do_load(self, said: dict[str, Any]) -> dict[str, Any]:
-        connector = Connector.load(Path(said["component"]))
+        connector = load(Path(said["component"]))
         self._connectors[said["as"]] = connector
         return {"endpoints": list(connector.endpoints), "descriptor": connector.descriptor}
 

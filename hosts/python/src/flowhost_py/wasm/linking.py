@@ -70,16 +70,6 @@ def compatible(ours: str, theirs: str) -> bool:
     return ours.split(".")[:most] == theirs.split(".")[:most]
 
 
-class Import:
-    """A function that a component imports."""
-
-    def __init__(self, interface: str, version: str, name: str) -> None:
-        self.interface, self.version, self.name = interface, version, name
-
-    def __str__(self) -> str:
-        return f"`{self.name}` of `{self.interface}@{self.version}`"
-
-
 def item_type(item: Any) -> Any:
     """The type of an import or export, which wasmtime-py gives as it is up to version 49, and in a wrapper since."""
     return getattr(item, "ty", item)
