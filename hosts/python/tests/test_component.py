@@ -8,10 +8,21 @@ from pathlib import Path
 
 from wasmtime import wat2wasm
 
-from flowhost_py import Failure, load
+from flowhost_py import CallFailed, Failure, Flow, Incoming, Instance, Run, load
 from flowhost_py.wasm.linking import compatible
 
 from .component import COMPONENT
+
+MINIMAL = Path(__file__).parents[3] / "tests" / "conformance" / "components" / "minimal.wat"
+"""The smallest connector. Its marks, `(; … ;)`, are places to put more."""
+
+
+def minimal(mark: str = "", text: str = "") -> bytes:
+    """The smallest connector with a text in place of a mark."""
+    wat = MINIMAL.read_text()
+    if mark not in wat:
+        raise ValueError(f"{MINIMAL} has no {mark!r}")
+    return bytes(wat2wasm(wat.replace(mark, text) if mark else wat))
 
 
 class Refusals(unittest.TestCase):
@@ -38,6 +49,14 @@ class Refusals(unittest.TestCase):
         later = '(component (instance $i) (export "flow:connector/connector@0.2.0" (instance $i)))'
         self.refused(bytes(wat2wasm(later)), "0.2.0", "0.1")
 
+    def test_imports(self) -> None:
+        more, context = "(; more imports ;)", "(; more of the context ;)"
+        strange = '(import "acme:payroll/salaries@1.0.0" (instance (export "all" (func (result string)))))'
+        self.refused(minimal(more, strange), "acme:payroll/salaries@1.0.0")
+        self.refused(minimal(context, '(export "weather" (func (result string)))'), "`weather`", "context@0.1.1")
+        self.refused(minimal(context, '(export "attempt" (func (result string)))'), "`attempt`", "() -> u32")
+        self.refused(minimal(more, '(import "lonely" (func))'), "lonely")
+
     def test_a_description_that_cannot_be(self) -> None:
         schemas = {"connection_schema": "{}", "endpoints": [{"name": "ftp-get", "options_schema": "{}"}]}
         put = {"name": "ftp-put", "options_schema": "{}"}
@@ -56,6 +75,27 @@ class Refusals(unittest.TestCase):
         with self.assertRaises(Failure) as caught:
             load(Path("nowhere.wasm"))
         self.assertIn("nowhere.wasm", caught.exception.message)
+
+
+class Calls(unittest.TestCase):
+    def test_the_smallest_connector(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "minimal.wasm")
+            path.write_bytes(minimal())
+            connector = load(path)
+        self.assertEqual((list(connector.endpoints), connector.descriptor["id"]), (["nothing"], "minimal"))
+        instance = Instance(connector, Run("run"))
+        self.assertEqual(instance.plan("nothing", "{}"), [])
+        flow, trigger = Flow(), Incoming.trigger("run", "{}")
+        for _ in range(2):
+            outcome = instance.call("nothing", "{}", "{}", [trigger], flow, limit=5)
+            self.assertEqual(outcome.summary, {"payloads": 0, "bytes": 0, "skipped": 0, "failed": 0})
+        with self.assertRaises(CallFailed) as caught:
+            instance.call("something", "{}", "{}", [trigger], flow, limit=5)
+        self.assertEqual(caught.exception.kind, "refused")
+        instance.close()
+        with self.assertRaises(Failure):
+            instance.plan("nothing", "{}")
 
 
 class Versions(unittest.TestCase):
