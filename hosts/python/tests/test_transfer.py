@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
+import tempfile
 import threading
 import time
 import unittest
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from flowhost_py import CallFailed, Connector, Flow, Incoming, Instance, Limits, Outcome, Policy, Rule, Run, Text, load
@@ -71,8 +75,8 @@ class Transfers(unittest.TestCase):
     def setUpClass(cls) -> None:
         cls.connector = load(COMPONENT)
 
-    def start(self, server: Server, limits: Limits | None = None, **settings: Any) -> None:
-        policy = Policy(allow=(Rule.parse("127.0.0.1:1024-65535"),))
+    def start(self, server: Server, limits: Limits | None = None, listen: bool = False, **settings: Any) -> None:
+        policy = Policy((Rule.parse("127.0.0.1:1024-65535"),), listen)
         self.instance = Instance(self.connector, Run("run"), policy, limits)
         self.addCleanup(self.instance.close)
         auth = {"username": USER, "password": PASSWORD}
@@ -83,11 +87,11 @@ class Transfers(unittest.TestCase):
         trigger = Incoming.trigger("run", options)
         return self.instance.call("ftp-get", self.connection, options, [trigger], flow, limit=limit)
 
-    def both_ways(self, server: Server, **settings: Any) -> None:
+    def both_ways(self, server: Server, listen: bool = False, **settings: Any) -> None:
         files = {"empty.bin": b"", "small.bin": b"hello", "large.bin": LARGE}
         for name, data in files.items():
             (server.root / name).write_bytes(data)
-        self.start(server, **settings)
+        self.start(server, listen=listen, **settings)
         flow = Into()
         outcome = self.get(flow, ".*")
         self.assertTrue(outcome.well)
@@ -110,6 +114,31 @@ class Transfers(unittest.TestCase):
         own = identity("127.0.0.1")
         with Server(own) as server:
             self.both_ways(server, tls="explicit", tls_trust={"roots": own.pem})
+
+    def test_active_mode(self) -> None:
+        with Server() as server:
+            self.both_ways(server, listen=True, data_connection="active")
+            self.start(server, data_connection="active")
+            with self.assertRaises(CallFailed) as caught:
+                self.get(Into(), ".*")
+            self.assertEqual(caught.exception.kind, "policy")
+
+    def test_the_example(self) -> None:
+        own = identity("127.0.0.1")
+        with Server(own) as server, tempfile.TemporaryDirectory() as folder:
+            (server.root / "orders").mkdir()
+            (server.root / "orders" / "large.bin").write_bytes(LARGE)
+            certificate, target = Path(folder, "own.pem"), Path(folder, "target")
+            certificate.write_text(own.pem)
+            target.mkdir()
+            program = Path(__file__).parents[1] / "examples" / "get_folder.py"
+            command = [program, COMPONENT, "127.0.0.1", str(server.port), USER, "orders", target, certificate]
+            environment = {**os.environ, "FTP_PASSWORD": PASSWORD, "PYTHONPATH": os.pathsep.join(sys.path)}
+            done = subprocess.run(
+                [sys.executable, *command], env=environment, capture_output=True, text=True, timeout=60, check=False
+            )
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual({path.name: path.read_bytes() for path in target.iterdir()}, {"large.bin": LARGE})
 
     def test_ftps_with_a_stranger(self) -> None:
         with Server(identity("127.0.0.1")) as server:
@@ -146,7 +175,7 @@ class Transfers(unittest.TestCase):
             self.assertEqual(caught.exception.unsettled, [{"id": "run", "as": "unknown"}])
             with self.assertRaises(CallFailed) as caught:
                 self.get(flow, "large.bin")
-            self.assertEqual(caught.exception.kind, "host")
+            self.assertEqual(caught.exception.kind, "refused")
 
     def test_a_cancelled_call_returns_by_itself(self) -> None:
         with Server() as server:

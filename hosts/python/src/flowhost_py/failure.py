@@ -10,7 +10,7 @@ class Failure(Exception):
 
     `kind` says what failed:
 
-    - `refused`: the component, its settings or its options are not what they must be
+    - `refused`: the component, its settings or its options are not what they must be, or the instance is gone
     - `connector`: the connector returned an error, which is in `error`
     - `policy`: the operator does not allow what it plans
     - `trap`: it broke down; the instance is gone

@@ -218,7 +218,7 @@ class Instance:
         """Runs the guest, at most so many seconds. Raises `Failure`; after all but the connector's own errors and those
         of the policy the instance is gone."""
         if not self.alive:
-            raise Failure("host", "the connector's instance ended with an earlier trap or time-out; start another")
+            raise Failure("refused", "the connector's instance ended with an earlier trap or time-out; start another")
         timer = threading.Timer(max(0, limit), self._stop, ["time-out"])
         timer.daemon = True
         timer.start()

@@ -6,7 +6,7 @@ from typing import Any, BinaryIO
 
 from ..desk import Desk, Writing, over
 from ..failure import error
-from ..flow import Earlier, Incoming, Refused
+from ..flow import Incoming, Refused
 from ..wait import Waiter
 from ..wasm.linking import Interface, function
 from ..wasm.resources import Resource
@@ -91,7 +91,6 @@ class Reader(Resource, name="reader"):
 
     def __init__(self, desk: Desk, incoming: Incoming, waiter: Waiter) -> None:
         self._desk, self.incoming, self._waiter = desk, incoming, waiter
-        self._earlier = incoming.earlier
 
     def desk(self) -> Desk:
         """The desk, while the reader's call lasts."""
@@ -122,7 +121,8 @@ class Reader(Resource, name="reader"):
     @function
     def earlier(self) -> dict[str, Any] | None:
         self.desk()
-        return None if self._earlier is None else {"note": self._earlier.note}
+        earlier = self.incoming.earlier
+        return None if earlier is None else {"note": earlier.note}
 
     @function
     def note(self, text: str) -> None:
@@ -134,7 +134,6 @@ class Reader(Resource, name="reader"):
             desk.flow.noted(self.incoming, text)
         except Refused as refused:
             raise WitError(refused.error) from None
-        self._earlier = Earlier(text)
 
 
 class Exchange(Interface):
@@ -179,9 +178,6 @@ class Exchange(Interface):
 
     @function
     def writer_finish(self, this: Writer) -> None:
-        if this.writing.over:
-            # It outlived its call: nothing is taken any more.
-            raise WitError(error("cancelled", "the call that began this payload has ended"))
         try:
             this.desk().finish(this.writing)
         except Refused as refused:
@@ -189,8 +185,7 @@ class Exchange(Interface):
 
     @function
     def writer_abort(self, this: Writer, reason: dict[str, Any]) -> None:
-        if not this.writing.over:
-            this.desk().give_up(this.writing, "aborted", reason)
+        this.desk().give_up(this.writing, "aborted", reason)
 
     @function
     def reader_settle(self, this: Reader, outcome: Any) -> None:
