@@ -35,6 +35,8 @@ class Context(Resource, name="context"):
     def __init__(self, trust: Any, client_certificate: str | None, policy: Policy) -> None:
         self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self.tls.minimum_version = ssl.TLSVersion.TLSv1_2
+        # A second handshake within a connection could change who the server is.
+        self.tls.options |= ssl.OP_NO_RENEGOTIATION
         self.tls.set_ciphers(":".join(CIPHERS))
         self.pins: frozenset[bytes] | None = None
         self.latest: ssl.SSLSession | None = None
