@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import unittest
 from typing import Any
+from unittest import mock
 
 from flowhost_py.desk import Desk, Limits, Run, Writing
 from flowhost_py.failure import error
@@ -129,6 +131,22 @@ class Desks(unittest.TestCase):
         self.refused("data", desk.finish, self.begun(desk, "a"))
         self.assertFalse(desk.well(desk.close(False)))
         self.assertNotIn(("a", None), self.run_.accepted)
+
+    def test_a_full_disk(self) -> None:
+        desk = self.desk("a")
+        full = OSError(errno.ENOSPC, "No space left on device")
+        writing = self.begun(desk, "b")
+        with mock.patch.object(Memory, "write", side_effect=full):
+            self.refused("data", desk.write, writing, b"hello")
+        self.refused("data", desk.finish, writing)
+        with mock.patch.object(Told, "offered", side_effect=full):
+            self.refused("data", desk.begin, metadata("c"))
+        with mock.patch.object(Told, "finished", side_effect=full):
+            self.refused("data", desk.finish, self.begun(desk, "d"))
+        incoming = desk.next()
+        with mock.patch.object(Told, "noted", side_effect=full):
+            self.refused("internal", desk.note, incoming, "text")
+        self.refused("denied-by-host", desk.note, incoming, "x" * 70_000)
 
     def test_a_writer_left_at_the_end(self) -> None:
         desk = self.desk()

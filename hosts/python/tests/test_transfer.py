@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
+import textwrap
 import threading
 import time
 import unittest
@@ -139,6 +141,14 @@ class Transfers(unittest.TestCase):
             )
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertEqual({path.name: path.read_bytes() for path in target.iterdir()}, {"large.bin": LARGE})
+
+    def test_the_readme_shows_the_example(self) -> None:
+        home = Path(__file__).parents[1]
+        example = (home / "examples" / "get_folder.py").read_text()
+        shown = re.findall(r"```python\n(.*?)```", (home / "README.md").read_text(), re.DOTALL)
+        self.assertEqual(len(shown), 2)
+        for code in shown:
+            self.assertTrue(code in example or textwrap.indent(code, "    ") in example, code)
 
     def test_ftps_with_a_stranger(self) -> None:
         with Server(identity("127.0.0.1")) as server:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +40,15 @@ def metadata_size(metadata: Metadata) -> int:
     texts = [metadata["id"], *(metadata.get(name) or "" for name in TEXTS)]
     texts.extend(text for pair in metadata.get("attributes") or [] for text in pair)
     return sum(len(text.encode()) for text in texts)
+
+
+@contextmanager
+def storing(what: str, kind: str = "data") -> Iterator[None]:
+    """Around what a flow does with a disk: the connector is told that it is full, and goes on as it sees fit."""
+    try:
+        yield
+    except OSError as problem:
+        raise Refused(error(kind, f"{what} cannot be stored: {problem.strerror or problem}")) from None
 
 
 def over(limit: str, most: int, what: str) -> str:
@@ -120,7 +131,8 @@ class Desk:
         if self._made + len(self._writing) >= self.limits.payloads:
             message = over("payloads", self.limits.payloads, "the call makes more payloads")
             raise Refused(error("denied-by-host", message))
-        answer = self.flow.offered(metadata)
+        with storing("the payload"):
+            answer = self.flow.offered(metadata)
         if isinstance(answer, str):
             return answer
         writing = Writing(metadata, answer)
@@ -133,7 +145,8 @@ class Desk:
             if writing.written + len(data) > self.limits.body:
                 message = over("body", self.limits.body, "the body has more bytes")
                 raise Refused(error("denied-by-host", message))
-            writing.body.write(data)
+            with storing("the body"):
+                writing.body.write(data)
         except Refused as refused:
             writing.failed = refused.error
             writing.body.discard()
@@ -154,7 +167,8 @@ class Desk:
             raise Refused(writing.failed)
         try:
             self.flow.wait(writing.body.sent)
-            self.flow.finished(writing.body, writing.metadata)
+            with storing("the body"):
+                self.flow.finished(writing.body, writing.metadata)
         except Refused:
             self._end(writing)
             self._failed.add(writing.metadata["id"])
@@ -172,6 +186,14 @@ class Desk:
         if self._key(writing.metadata) not in self.run.accepted:
             self._failed.add(writing.metadata["id"])
         self.flow.gone(writing.body, how, reason)
+
+    def note(self, incoming: Incoming, text: str) -> None:
+        """Has the flow keep a text. Raises `Refused`."""
+        if len(text.encode()) > self.limits.metadata:
+            message = over("metadata", self.limits.metadata, "the note has more bytes")
+            raise Refused(error("denied-by-host", message))
+        with storing("the note", "internal"):
+            self.flow.noted(incoming, text)
 
     def report(self, id: str, problem: Error) -> None:
         """A problem with a payload that is safe."""

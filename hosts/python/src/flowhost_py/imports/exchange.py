@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, BinaryIO
 
-from ..desk import Desk, Writing, over
+from ..desk import Desk, Writing
 from ..failure import error
 from ..flow import Incoming, Refused
 from ..wait import Waiter
@@ -127,11 +127,8 @@ class Reader(Resource, name="reader"):
     @function
     def note(self, text: str) -> None:
         desk = self.desk()
-        if len(text.encode()) > desk.limits.metadata:
-            message = over("metadata", desk.limits.metadata, "the note has more bytes")
-            raise WitError(error("denied-by-host", message))
         try:
-            desk.flow.noted(self.incoming, text)
+            desk.note(self.incoming, text)
         except Refused as refused:
             raise WitError(refused.error) from None
 
