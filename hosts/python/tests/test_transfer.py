@@ -134,7 +134,16 @@ class Transfers(unittest.TestCase):
             certificate.write_text(own.pem)
             target.mkdir()
             program = Path(__file__).parents[1] / "examples" / "get_folder.py"
-            command = [program, COMPONENT, "127.0.0.1", str(server.port), USER, "orders", target, certificate]
+            command: list[str | Path] = [
+                program,
+                COMPONENT,
+                "127.0.0.1",
+                str(server.port),
+                USER,
+                "orders",
+                target,
+                certificate,
+            ]
             environment = {**os.environ, "FTP_PASSWORD": PASSWORD, "PYTHONPATH": os.pathsep.join(sys.path)}
             done = subprocess.run(
                 [sys.executable, *command], env=environment, capture_output=True, text=True, timeout=60, check=False
