@@ -164,6 +164,14 @@ class Desks(unittest.TestCase):
         self.assertEqual(self.flow.told, ["consume", "pass", "fail"])
         self.assertFalse(desk.well(desk.close(False)), "one was passed on under another id")
 
+    def test_a_payload_that_failed_stays_so(self) -> None:
+        desk = self.desk("a")
+        incoming = desk.next()
+        assert incoming is not None
+        desk.settle(incoming, {"fail": error("data", "broken")})
+        desk.finish(self.begun(desk, "a"))
+        self.assertFalse(desk.well(desk.close(False)), "another payload has the same id")
+
     def test_what_was_not_settled(self) -> None:
         for untouched, held in ((False, "unknown"), (True, "untouched")):
             desk = self.desk("a", "b", "c")

@@ -83,7 +83,9 @@ class Desk:
         self._writing: list[Writing] = []
         self._made = 0
         self._failed: set[str] = set()
-        """Ids of payloads whose last outcome is a failure."""
+        """Ids of payloads that the connector made, whose last outcome is a failure."""
+        self._failures = 0
+        """Payloads that were handed in and failed."""
         self._reported = False
         self.open = True
 
@@ -101,7 +103,7 @@ class Desk:
         self._held = [held for held in self._held if held is not incoming]
         outcome = self._judged(incoming, outcome)
         if isinstance(outcome, dict) and "fail" in outcome:
-            self._failed.add(incoming.metadata["id"])
+            self._failures += 1
         self.flow.settled(incoming, outcome)
 
     def _judged(self, incoming: Incoming, outcome: Any) -> Any:
@@ -221,4 +223,4 @@ class Desk:
 
     def well(self, unsettled: list[dict[str, str]]) -> bool:
         """Whether nothing failed, nothing was reported, and nothing was left without a word."""
-        return not (self._failed or self._reported or unsettled)
+        return not (self._failed or self._failures or self._reported or unsettled)
