@@ -154,14 +154,12 @@ export class Desk {
    *
    * @param {'well' | 'error' | 'broken'} how it returned a summary, it returned an error, or it was ended by force
    */
-  close(how) {
+  async close(how) {
     if (!this.#isOpen) {
       return;
     }
     this.#isOpen = false;
-    for (const writer of [...this.#writers]) {
-      writer.drop();
-    }
+    await Promise.all([...this.#writers].map((writer) => writer.drop()));
     const left = [...this.#left, ...[...this.#readers].map((reader) => reader.incoming)];
     // After an error all of them count as not touched; else nobody knows.
     this.unsettled = left.map((incoming) => ({ incoming, as: how === 'error' ? 'untouched' : 'unknown' }));

@@ -188,7 +188,7 @@ export class Instance {
       return { summary, well: call.desk.isWell(summary), unsettled: call.desk.unsettled };
     } catch (error) {
       if (error instanceof Failure) {
-        call.desk.close('error'); // Unless it was made, and is closed by how it ended.
+        await call.desk.close('error'); // Unless it was made, and is closed by how it ended.
         error.unsettled = call.desk.unsettled;
       }
       throw error;
@@ -220,7 +220,7 @@ export class Instance {
     } finally {
       guard.release();
       this.#mute = 'the time between two calls';
-      call.desk.close(how);
+      await call.desk.close(how);
     }
   }
 

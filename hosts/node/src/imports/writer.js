@@ -93,7 +93,7 @@ export class Writer {
     writer.#checkOpen();
     const problem = writer.#problem();
     if (problem) {
-      writer.#giveUp(new GivenUp('refused', problem));
+      await writer.#giveUp(new GivenUp('refused', problem));
       throw refusal(problem.kind, problem.message, problem);
     }
     writer.#isOver = true;
@@ -125,28 +125,32 @@ export class Writer {
     return undefined;
   }
 
-  static abort(writer, reason) {
+  static async abort(writer, reason) {
     writer.#checkOpen();
-    writer.#giveUp(new GivenUp('aborted', reason));
+    await writer.#giveUp(new GivenUp('aborted', reason));
   }
 
   /** Dropped without `finish`, by the connector or by the end of its call: given up. */
-  drop() {
+  async drop() {
     if (!this.#isOver) {
-      this.#giveUp(new GivenUp('dropped', silent()));
+      await this.#giveUp(new GivenUp('dropped', silent()));
     }
   }
 
   [Symbol.dispose]() {
-    this.drop();
+    return this.drop();
   }
 
   /** The flow forgets the bytes; the stream takes no more, should the connector have kept it. */
-  #giveUp(why) {
+  async #giveUp(why) {
     this.#isOver = true;
-    this.#body.destroy(why);
     this.#signal.fire();
     this.#call.desk.finished(this, false);
+    if (!this.#body.destroyed) {
+      const told = new Promise((resolve) => this.#body.once('close', resolve));
+      this.#body.destroy(why);
+      await told;
+    }
   }
 
   #checkOpen() {
