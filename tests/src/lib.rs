@@ -16,6 +16,7 @@
 //! - [`tree`]: folders of files, compared as wholes.
 //! - [`torture`]: processes that are killed, connections that break and disks that fill, until everything is where it
 //!   belongs. [`power`]: power that goes, and what is left on the disk.
+//! - [`protocol`]: what the conformance suite and the adapters of hosts say to each other.
 //!
 //! Everything listens on loopback and on ports that nobody else has; readiness is waited for, never slept for.
 
@@ -26,6 +27,7 @@ pub mod large;
 pub mod pki;
 mod poll;
 pub mod power;
+pub mod protocol;
 pub mod proxy;
 pub mod run;
 pub mod script;
