@@ -51,6 +51,7 @@ export class Call {
     this.attempt = attempt;
     this.logThreshold = logThreshold;
     this.#flow = flow;
+    this.limitMs = limitMs;
     this.#deadline = performance.now() + limitMs;
     this.desk = new Desk({ call: this, incoming, limits, accepted });
   }

@@ -232,8 +232,7 @@ export class Instance {
       call.cancel();
       later(grace, () => this.#bridge.kill(failure));
     };
-    const limit = call.remaining();
-    later(limit, () => end(LATE_MS, new TimeOut(limit)));
+    later(call.remaining(), () => end(LATE_MS, new TimeOut(call.limitMs)));
     const cancel = () => end(GRACE_MS, new Cancelled());
     if (signal?.aborted) {
       cancel();

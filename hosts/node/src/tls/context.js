@@ -24,6 +24,7 @@ export function contextClass(policy) {
     constructor(trust, identity) {
       const { ca, judge } = trustOf(trust, policy.insecureTls);
       this.judge = judge;
+      this.hasIdentity = identity !== undefined;
       this.options = { secureContext: secureContext(ca, identity) };
     }
 

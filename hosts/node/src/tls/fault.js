@@ -31,9 +31,11 @@ export function chainFault(code) {
 export const WRONG_NAME = { reason: 'wrong-name', alert: BAD_CERTIFICATE };
 export const NOT_PINNED = { reason: 'not-pinned', alert: BAD_CERTIFICATE };
 
+const WANTED = 'wants a client certificate, and got none';
+
 /** Alerts of the server, by the end of OpenSSL's name for them. */
 const ALERTS = [
-  [/ALERT_(CERTIFICATE_REQUIRED|NO_CERTIFICATE)$/, 'client-certificate', 'wants a client certificate'],
+  [/ALERT_(CERTIFICATE_REQUIRED|NO_CERTIFICATE)$/, 'client-certificate', WANTED],
   [/ALERT_(BAD_CERTIFICATE|UNSUPPORTED_CERTIFICATE|CERTIFICATE_\w+|UNKNOWN_CA|ACCESS_DENIED)$/, 'client-certificate', 'does not accept the client certificate'],
   [/ALERT_(PROTOCOL_VERSION|INSUFFICIENT_SECURITY|HANDSHAKE_FAILURE)$/, 'no-common-version', 'offers no TLS version and cipher that this host accepts'],
   [/(UNSUPPORTED_PROTOCOL|WRONG_SSL_VERSION|VERSION_TOO_LOW|NO_PROTOCOLS_AVAILABLE|NO_SHARED_CIPHER)$/, 'no-common-version', 'offers no TLS version and cipher that this host accepts'],
@@ -44,19 +46,28 @@ const ALERTS = [
  * What OpenSSL's error means.
  *
  * @param {{code?: string, message: string}} error
- * @param {string} name the server's
- * @param {Uint8Array} first what the server sent first
+ * @param {object} seen
+ * @param {string} seen.name the server's
+ * @param {Uint8Array} seen.first what the server sent first
+ * @param {boolean} seen.anonymous whether the server has shown its certificate, and got none
  */
-export function openSslFault(error, name, first) {
+export function openSslFault(error, { name, first, anonymous }) {
   if (!beginsRecord(first)) {
     const [line] = Buffer.from(first).toString('latin1').split(/[^ -~]/, 1);
     const clear = line.length > 2 ? `: it sent clear text, ${JSON.stringify(line.slice(0, 80))}` : '';
     return fault('not-tls', `${name} does not speak TLS where it is expected${clear}`);
   }
   const code = error.code ?? '';
+  if (anonymous && code.endsWith('ALERT_HANDSHAKE_FAILURE')) {
+    // In TLS 1.2 there is no other word for it. Without a cipher in common there would be no certificate of the server.
+    return fault('client-certificate', `${name} ${WANTED} (${code})`);
+  }
   const [, reason, words] = ALERTS.find(([pattern]) => pattern.test(code)) ?? [, 'protocol', 'broke TLS off, or broke its rules'];
   return fault(reason, `${name} ${words} (${code || error.message})`);
 }
+
+/** Whether the server itself has ended the session, so that there is nothing to tell it. */
+export const isAlert = ({ code }) => /_ALERT_/.test(code ?? '');
 
 /** Whether bytes begin like a TLS record (RFC 8446, section 5.1). */
 function beginsRecord([type, version]) {

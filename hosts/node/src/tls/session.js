@@ -9,9 +9,10 @@ import { setImmediate as turn } from 'node:timers/promises';
 import net from 'node:net';
 import tls from 'node:tls';
 import { describe } from './certificate.js';
-import { fault, openSslFault } from './fault.js';
+import { fault, isAlert, openSslFault } from './fault.js';
 
 const CLOSE_NOTIFY = 0;
+const UNEXPECTED_MESSAGE = 10;
 const WARNING = 1;
 const FATAL = 2;
 
@@ -73,9 +74,16 @@ export class Session {
     socket.on('end', () => {
       this.#peerClosed = true;
     });
-    socket.on('error', (error) => {
-      this.#fault ??= openSslFault(error, this.#name, this.#first);
-    });
+    socket.on('error', (error) => this.#broken(error));
+  }
+
+  #broken(error) {
+    const anonymous = this.#certificate !== undefined && !this.#context.hasIdentity;
+    this.#fault ??= openSslFault(error, { name: this.#name, first: this.#first, anonymous });
+    // OpenSSL has written its alert, unless it did not get so far.
+    const written = this.#take();
+    const silent = written.length === 0 && this.#handshaking && !isAlert(error);
+    this.#alert ??= silent ? alertRecord(FATAL, UNEXPECTED_MESSAGE) : written;
   }
 
   /** Judges the server's certificate before it is answered: neither our certificate nor any data goes out otherwise. */
@@ -126,9 +134,7 @@ export class Session {
     }
     await this.#settle();
     if (this.#fault) {
-      // What OpenSSL has written is its alert, and goes out with `close`. After a judgement of ours it is an answer that
-      // the server must not get.
-      this.#alert ??= this.#take();
+      // What else OpenSSL has written is an answer that the server must not get.
       this.#records = [];
       this.#socket.destroy();
       throw this.#fault;

@@ -187,9 +187,7 @@ export class NodeSource {
     this.#stream = stream;
     const changed = () => this.signal.fire();
     stream.on('readable', () => {
-      if (stream.readableLength === 0) {
-        stream.read(0); // A stream tells its end only to those who read on.
-      }
+      this.#noticeEnd();
       changed();
     });
     stream.on('end', changed).on('close', changed);
@@ -207,21 +205,27 @@ export class NodeSource {
     return this.#stream.readableEnded || this.#stream.destroyed || this.#error !== undefined;
   }
 
+  /** A stream tells its end only to those who read on. */
+  #noticeEnd() {
+    if (this.#stream.readableLength === 0) {
+      this.#stream.read(0);
+    }
+  }
+
   take(most) {
     const there = Math.min(most, this.#stream.readableLength);
     if (there > 0) {
-      return this.#stream.read(there) ?? new Uint8Array();
-    }
-    if (most > 0 && !this.#ended()) {
-      // Also tells the stream to get more, and to notice its end.
-      this.#stream.read(0);
+      const bytes = this.#stream.read(there);
+      this.#noticeEnd();
+      return bytes;
     }
     if (!this.#ended() || most === 0) {
       return new Uint8Array();
     }
-    if (this.#error && !this.#told) {
+    if (!this.#stream.readableEnded && !this.#told) {
+      // Not the end: what was read so far must not be taken for the whole.
       this.#told = true;
-      throw failed(this.#error.message);
+      throw failed(this.#error?.message ?? 'it broke off');
     }
     throw closed();
   }
