@@ -7,11 +7,27 @@
 // | `u64` | a number | a BigInt |
 // | `variant` | `"never"`, `{"after-ms": 500}` | `{tag: 'never'}`, `{tag: 'after-ms', val: 500n}` |
 
+import { randomUUID } from 'node:crypto';
+
+// Numbers of 64 bits are exact here, which JSON of Node.js cannot have: they cross it as texts with a mark that nobody else
+// knows.
+const MARK = randomUUID();
+
+/** The text of a line. */
+export function stringify(line) {
+  const text = JSON.stringify(line, (_name, value) => (typeof value === 'bigint' ? `${MARK}${value}` : value));
+  return text.replaceAll(new RegExp(`"${MARK}(-?\\d+)"`, 'g'), '$1');
+}
+
+/** A line of such a text. Numbers of more digits than a number of JavaScript has become BigInts. */
+export function parse(text) {
+  const marked = text.replaceAll(/"(?:[^"\\]|\\.)*"|\d{16,}/g, (part) => (part.startsWith('"') ? part : `"${MARK}${part}"`));
+  return JSON.parse(marked, (_name, value) =>
+    typeof value === 'string' && value.startsWith(MARK) ? BigInt(value.slice(MARK.length)) : value);
+}
+
 /** A value that needs no eye on its fields: numbers and names alone. */
 export function toJson(value) {
-  if (typeof value === 'bigint') {
-    return Number(value);
-  }
   if (typeof value !== 'object' || value === null) {
     return value ?? null;
   }

@@ -5,12 +5,12 @@
 import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { ConnectorFailed, Failure } from '../src/index.js';
-import { errorToJson } from './json.js';
+import { errorToJson, parse, stringify } from './json.js';
 import { left, Requests } from './requests.js';
 import { Suite } from './suite.js';
 
 const { name, version } = JSON.parse(await readFile(new URL('../package.json', import.meta.url)));
-const send = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
+const send = (line) => process.stdout.write(`${stringify(line)}\n`);
 const suite = new Suite(send);
 const requests = new Requests(suite, { name, version });
 
@@ -31,7 +31,7 @@ function failed(error) {
 }
 
 for await (const text of createInterface({ input: process.stdin, crlfDelay: Infinity })) {
-  const line = JSON.parse(text);
+  const line = parse(text);
   if ('do' in line) {
     answer(line); // Calls go on side by side.
   } else {

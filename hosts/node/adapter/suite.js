@@ -55,11 +55,7 @@ export class Suite {
   flow(call) {
     const tell = (event) => this.#send({ call, ...event });
     return {
-      offered: async (metadata) => {
-        const payload = this.#number();
-        const { offer } = await this.#ask({ call, event: 'offered', metadata: toJson(metadata), payload });
-        return offer === 'accept' ? (body) => this.#receive(call, payload, body) : offer;
-      },
+      offered: (metadata) => this.#offer(call, metadata),
       noted: ({ metadata }, text) => this.#ask({ call, event: 'noted', id: metadata.id, text }),
       settled: ({ metadata }, outcome) => tell({ event: 'settled', id: metadata.id, outcome: outcomeToJson(outcome) }),
       reported: (id, problem) => tell({ event: 'reported', id, error: errorToJson(problem) }),
@@ -68,11 +64,25 @@ export class Suite {
     };
   }
 
-  async #receive(call, payload, body) {
-    const pace = new Pace(body, (data) => this.#send({ call, event: 'data', payload, data: data.toString('base64') }));
+  async #offer(call, metadata) {
+    const payload = this.#number();
+    const pace = new Pace((data) => this.#send({ call, event: 'data', payload, data: data.toString('base64') }));
+    // Before it is offered: the suite may ask for bytes in the same breath in which it accepts.
     this.#bodies.set(payload, pace);
+    let offer;
     try {
-      await pace.ended;
+      ({ offer } = await this.#ask({ call, event: 'offered', metadata: toJson(metadata), payload }));
+    } finally {
+      if (offer !== 'accept') {
+        this.#bodies.delete(payload);
+      }
+    }
+    return offer === 'accept' ? (body) => this.#receive(call, payload, pace, body) : offer;
+  }
+
+  async #receive(call, payload, pace, body) {
+    try {
+      await pace.pass(body);
     } catch (given) {
       this.#send({ call, event: 'gone', payload, ...gone(given) });
       throw given;
@@ -93,23 +103,27 @@ class Pace {
   #hand;
   #allowed = 0;
 
-  constructor(body, hand) {
-    this.#body = body;
+  constructor(hand) {
     this.#hand = hand;
-    this.ended = new Promise((resolve, reject) => {
+  }
+
+  /** Resolves when the body has ended, and fails when it does not come to its end. */
+  pass(body) {
+    this.#body = body;
+    return new Promise((resolve, reject) => {
       body.once('end', resolve);
       body.once('error', reject);
+      body.on('readable', () => this.#move());
     });
-    body.on('readable', () => this.#move());
   }
 
   allow(bytes) {
-    this.#allowed += bytes;
+    this.#allowed += Number(bytes);
     this.#move();
   }
 
   #move() {
-    for (;;) {
+    while (this.#body) {
       const now = Math.min(this.#allowed, this.#body.readableLength);
       // Reading nothing tells the end of a body that has ended.
       const data = this.#body.read(now);

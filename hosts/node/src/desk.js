@@ -56,7 +56,7 @@ export class Desk {
   checkMetadata(metadata) {
     const most = this.#limits.metadata;
     if (sizeOf(metadata) > most) {
-      throw refusal('invalid-settings', `the payload's metadata is larger than the limit \`metadata\` (${most} bytes)`);
+      throw refusal('denied-by-host', `the payload's metadata is larger than the limit \`metadata\` (${most} bytes)`);
     }
   }
 
@@ -132,7 +132,7 @@ export class Desk {
       this.checkMetadata(outcome.val);
       return outcome;
     } catch (error) {
-      return { tag: 'fail', val: { ...error.payload, kind: 'denied-by-host' } };
+      return { tag: 'fail', val: error.payload };
     }
   }
 
@@ -161,9 +161,12 @@ export class Desk {
     this.#isOpen = false;
     await Promise.all([...this.#writers].map((writer) => writer.drop()));
     const left = [...this.#left, ...[...this.#readers].map((reader) => reader.incoming)];
-    // After an error all of them count as not touched; else nobody knows.
+    // After an error all of them count as not touched; else nobody knows. What it never took it has not touched; after a
+    // call that went well, that was its choice.
     this.unsettled = left.map((incoming) => ({ incoming, as: how === 'error' ? 'untouched' : 'unknown' }));
-    this.unsettled.push(...this.#inbox.map((incoming) => ({ incoming, as: 'untouched' })));
+    if (how !== 'well') {
+      this.unsettled.push(...this.#inbox.map((incoming) => ({ incoming, as: 'untouched' })));
+    }
   }
 
   /** Whether all went well: nothing failed, nothing was reported, nothing was left without a word. */

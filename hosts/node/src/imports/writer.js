@@ -52,7 +52,6 @@ export class Writer {
   // The body
 
   body() {
-    this.#checkOpen();
     if (this.#opened) {
       throw new Error('the connector asked twice for the body of one writer');
     }
@@ -90,10 +89,9 @@ export class Writer {
 
   /** Returns when the flow has accepted the payload for good. */
   static async finish(writer) {
-    writer.#checkOpen();
     const problem = writer.#problem();
     if (problem) {
-      await writer.#giveUp(new GivenUp('refused', problem));
+      await writer.#giveUp('refused', problem);
       throw refusal(problem.kind, problem.message, problem);
     }
     writer.#isOver = true;
@@ -109,6 +107,9 @@ export class Writer {
   /** Why the payload cannot be accepted, if it cannot. */
   #problem() {
     const { size } = this.metadata;
+    if (!this.#call.desk.isOpen) {
+      return refusal('cancelled', 'the call in which the payload was begun has ended').payload;
+    }
     if (this.#call.isCancelled) {
       return refusal('cancelled', 'the run is being cancelled').payload;
     }
@@ -126,15 +127,12 @@ export class Writer {
   }
 
   static async abort(writer, reason) {
-    writer.#checkOpen();
-    await writer.#giveUp(new GivenUp('aborted', reason));
+    await writer.#giveUp('aborted', reason);
   }
 
   /** Dropped without `finish`, by the connector or by the end of its call: given up. */
   async drop() {
-    if (!this.#isOver) {
-      await this.#giveUp(new GivenUp('dropped', silent()));
-    }
+    await this.#giveUp('dropped', silent());
   }
 
   [Symbol.dispose]() {
@@ -142,20 +140,17 @@ export class Writer {
   }
 
   /** The flow forgets the bytes; the stream takes no more, should the connector have kept it. */
-  async #giveUp(why) {
+  async #giveUp(how, reason) {
+    if (this.#isOver) {
+      return;
+    }
     this.#isOver = true;
     this.#signal.fire();
     this.#call.desk.finished(this, false);
     if (!this.#body.destroyed) {
       const told = new Promise((resolve) => this.#body.once('close', resolve));
-      this.#body.destroy(why);
+      this.#body.destroy(new GivenUp(how, reason));
       await told;
-    }
-  }
-
-  #checkOpen() {
-    if (!this.#call.desk.isOpen || this.#isOver) {
-      throw new Error('the connector kept a writer for longer than its call');
     }
   }
 }
