@@ -185,7 +185,7 @@ export class Instance {
       }
       const where = this.#program.endpoints.get(endpoint);
       const summary = await this.#make(call, signal, where, camel(endpoint), [{ connection, options }]);
-      return { summary, well: call.desk.isWell(summary), unsettled: call.desk.unsettled };
+      return { summary, well: call.desk.isWell, unsettled: call.desk.unsettled };
     } catch (error) {
       if (error instanceof Failure) {
         await call.desk.close('error'); // Unless it was made, and is closed by how it ended.

@@ -19,7 +19,7 @@ export class Reader {
 
   #checkOpen() {
     if (!this.#call.desk.isOpen) {
-      throw new Error('the connector kept a reader for longer than its call');
+      throw new Error('the connector uses a reader of a call that has ended');
     }
   }
 
@@ -59,7 +59,6 @@ export class Reader {
     this.#checkOpen();
     this.#call.desk.checkNote(text);
     await this.#call.tell('noted', this.incoming, text);
-    this.incoming.earlier = { note: text };
   }
 
   static async settle(reader, outcome) {

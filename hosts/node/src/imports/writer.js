@@ -52,6 +52,7 @@ export class Writer {
   // The body
 
   body() {
+    this.#checkOpen();
     if (this.#opened) {
       throw new Error('the connector asked twice for the body of one writer');
     }
@@ -89,6 +90,7 @@ export class Writer {
 
   /** Returns when the flow has accepted the payload for good. */
   static async finish(writer) {
+    writer.#checkOpen();
     const problem = writer.#problem();
     if (problem) {
       await writer.#giveUp('refused', problem);
@@ -107,9 +109,6 @@ export class Writer {
   /** Why the payload cannot be accepted, if it cannot. */
   #problem() {
     const { size } = this.metadata;
-    if (!this.#call.desk.isOpen) {
-      return refusal('cancelled', 'the call in which the payload was begun has ended').payload;
-    }
     if (this.#call.isCancelled) {
       return refusal('cancelled', 'the run is being cancelled').payload;
     }
@@ -127,6 +126,7 @@ export class Writer {
   }
 
   static async abort(writer, reason) {
+    writer.#checkOpen();
     await writer.#giveUp('aborted', reason);
   }
 
@@ -151,6 +151,12 @@ export class Writer {
       const told = new Promise((resolve) => this.#body.once('close', resolve));
       this.#body.destroy(new GivenUp(how, reason));
       await told;
+    }
+  }
+
+  #checkOpen() {
+    if (!this.#call.desk.isOpen) {
+      throw new Error('the connector uses a writer of a call that has ended');
     }
   }
 }
