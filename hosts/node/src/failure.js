@@ -21,7 +21,7 @@ export class Failure extends Error {
   }
 }
 
-/** It cannot be loaded, or what it was to be called with does not fit. Nothing was tried. */
+/** It cannot be loaded, its instance is gone, or what it was to be called with does not fit. Nothing was tried. */
 export class Refused extends Failure {
   constructor(message) {
     super('refused', message);

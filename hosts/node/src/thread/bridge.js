@@ -1,7 +1,7 @@
 // The main thread's end of a connector's thread (`worker.js`): it does what the connector asks for, and can end it.
 
 import { Worker } from 'node:worker_threads';
-import { Err, Failure, HostFailed, Trap } from '../failure.js';
+import { Err, Failure, HostFailed, Refused, Trap } from '../failure.js';
 
 /** A connector's thread, with the objects of this host that the connector has handles of. */
 export class Bridge {
@@ -56,7 +56,8 @@ export class Bridge {
 
   #answer() {
     if (this.#gone) {
-      return Promise.reject(new HostFailed(`the instance is gone: ${this.#gone.message}`));
+      const [why] = this.#gone.message.split('\n');
+      return Promise.reject(new Refused(`the instance is gone: ${why}`));
     }
     if (this.#pending) {
       return Promise.reject(new HostFailed('the instance does another call already'));
