@@ -1,6 +1,6 @@
 // Whether this host can run a component, and what it finds there.
 
-import { CONNECTOR, ENDPOINT, IMPORTS, VERSION } from './contract.js';
+import { CONNECTOR, ENDPOINT, typeOf, VERSION } from './contract.js';
 import { Damaged } from './binary.js';
 import { readComponent } from './types.js';
 import { Refused } from '../failure.js';
@@ -90,7 +90,7 @@ function checkFunction(full, member, type, imported, provides) {
     }
     return;
   }
-  const expected = IMPORTS[imported.interface.slice(CONTRACT.length)]?.[member];
+  const expected = typeOf(imported.interface.slice(CONTRACT.length), member);
   if (expected === undefined) {
     throw new Refused(
       `the connector imports ${full}#${member}, which this host does not provide: it has version ${VERSION} of the contract`,

@@ -127,6 +127,12 @@ const tls = {
 /** What a connector may import of the contract: the functions of each interface, with their types. */
 export const IMPORTS = { types: {}, context, exchange, tls };
 
+/** The type of a function of the contract; undefined when there is none. */
+export function typeOf(interfaceName, functionName) {
+  const inside = Object.hasOwn(IMPORTS, interfaceName) ? IMPORTS[interfaceName] : {};
+  return Object.hasOwn(inside, functionName) ? inside[functionName] : undefined;
+}
+
 // connector
 
 const endpoint = record({

@@ -64,9 +64,14 @@ const EVERYTHING = provide();
  * @param {import('../component/accept.js').Imported} imported
  */
 export function provides({ interface: where, owner, name, isStatic }) {
-  const inside = EVERYTHING[where]?.[owner ?? name];
+  const inside = own(own(EVERYTHING, where), owner ?? name);
   if (owner === undefined || inside === undefined) {
     return typeof inside === 'function';
   }
-  return typeof (isStatic ? inside[name] : inside.prototype[name]) === 'function';
+  return typeof own(isStatic ? inside : inside.prototype, name) === 'function';
+}
+
+/** A member that an object has itself: what all objects of JavaScript have is no import. */
+function own(object, name) {
+  return object !== undefined && Object.hasOwn(object, name) ? object[name] : undefined;
 }

@@ -98,7 +98,7 @@ class TcpSocket {
       throw new Err('access-denied');
     }
     this.#state = 'binding';
-    this.#server = net.createServer({ allowHalfOpen: true, highWaterMark: BUFFER });
+    this.#server = net.createServer({ allowHalfOpen: true, highWaterMark: BUFFER, noDelay: true });
     this.#server.on('connection', (socket) => this.#arrive(socket));
     this.#server.on('error', (error) => {
       this.#error = error;
@@ -214,7 +214,7 @@ class TcpSocket {
     this.#server?.close();
     // What was written still goes out.
     this.#socket?.on('error', () => {});
-    this.#socket?.destroySoon();
+    this.#socket?.connecting ? this.#socket.destroy() : this.#socket?.destroySoon();
   }
 
   subscribe() {
