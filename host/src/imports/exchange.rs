@@ -11,7 +11,7 @@ use crate::event::Event;
 use crate::meter::Meter;
 use crate::policy::LimitReached;
 use body::{Begun, SourceStream};
-use counterpart::{Counterpart, Reception};
+use counterpart::{Counterpart, Loss, Offered, Reception};
 use std::collections::HashMap;
 use std::io;
 use wasmtime::component::Resource;
@@ -28,6 +28,8 @@ pub(crate) struct Desk {
     open: HashMap<u32, Incoming>,
     /// Writers handed out and not finished, by their handle.
     begun: HashMap<u32, Begun>,
+    /// The number of the writer that was begun last, in all calls.
+    last_writer: u64,
 }
 
 impl Desk {
@@ -40,7 +42,7 @@ impl Desk {
         }
         for (_, begun) in self.begun.drain() {
             begun.close();
-            exchange.unfinished(begun.metadata);
+            exchange.unfinished(begun.payload);
         }
         Some(exchange)
     }
@@ -56,6 +58,11 @@ pub fn unsettled() -> Error {
             "the connector took the payload and did not say what became of it",
         )
     }
+}
+
+/// The answer to metadata that is larger than it may be.
+fn too_large(reached: &LimitReached) -> Error {
+    Error::new(ErrorKind::InvalidSettings, reached.to_string())
 }
 
 /// What reaches the guest when it would go beyond a limit.
@@ -105,9 +112,9 @@ impl State {
     }
 
     /// Notes that a payload will not come, unless another writer has delivered it.
-    fn give_up(&mut self, metadata: Metadata, reason: Error) {
+    fn give_up(&mut self, payload: Offered, loss: Loss) {
         if let Some(exchange) = &mut self.desk.exchange {
-            exchange.give_up(metadata, reason);
+            exchange.give_up(payload, loss);
         }
     }
 }
@@ -146,25 +153,34 @@ impl Host for State {
             )));
         }
         if let Err(reached) = self.check_metadata(&metadata) {
-            return Ok(Err(denied(&reached)));
+            return Ok(Err(too_large(&reached)));
         }
         let meter = self.meter(&metadata);
         let Some(exchange) = &mut self.desk.exchange else {
             return Ok(Ok(Offer::Stop));
         };
-        let target = match exchange.offered(&metadata).await {
+        // With those that are on their way: each of them may still be accepted.
+        let made = exchange.made() + self.desk.begun.len() as u64;
+        if made >= self.bounds.limits().payloads {
+            return Ok(match exchange.had(&metadata).await {
+                Ok(true) => Ok(Offer::Accepted),
+                Ok(false) => Err(denied(&self.bounds.reached("payloads"))),
+                Err(error) => Err(error),
+            });
+        }
+        self.desk.last_writer += 1;
+        let payload = Offered {
+            writer: self.desk.last_writer,
+            metadata,
+        };
+        let target = match exchange.offered(&payload).await {
             Ok(Reception::Accept(target)) => target,
             Ok(Reception::Skip) => return Ok(Ok(Offer::Skip)),
             Ok(Reception::Accepted) => return Ok(Ok(Offer::Accepted)),
             Ok(Reception::Stop) => return Ok(Ok(Offer::Stop)),
             Err(error) => return Ok(Err(error)),
         };
-        // With those that are on their way: each of them may still be accepted.
-        let made = exchange.made() + self.desk.begun.len() as u64;
-        if made >= self.bounds.limits().payloads {
-            return Ok(Err(denied(&self.bounds.reached("payloads"))));
-        }
-        let begun = Begun::new(metadata, target, meter, self.bounds.clone());
+        let begun = Begun::new(payload, target, meter, self.bounds.clone());
         let writer = self.table.push(Writer(()))?;
         self.desk.begun.insert(writer.rep(), begun);
         Ok(Ok(Offer::Accept(writer)))
@@ -197,8 +213,8 @@ impl Host for State {
         if exchange.problems() >= most {
             return Err(self.bounds.reached("payloads").into());
         }
-        let problem = problem.tamed();
         if exchange.problem(&id, &problem) {
+            let problem = problem.tamed();
             self.context.events.send(&Event::PayloadProblem {
                 step: self.context.step.clone(),
                 payload: label(&self.desk, &id),
@@ -212,47 +228,49 @@ impl Host for State {
 }
 
 impl State {
-    /// Takes a writer of this call out of the guest's hands.
-    fn take(&mut self, writer: Resource<Writer>) -> wasmtime::Result<Begun> {
+    /// Takes a writer out of the guest's hands; none when it is one of an earlier call, which brings nothing any more.
+    fn take(&mut self, writer: Resource<Writer>) -> wasmtime::Result<Option<Begun>> {
         let handle = writer.rep();
         self.table.delete(writer)?;
-        self.desk.begun.remove(&handle).ok_or_else(outlived)
+        Ok(self.desk.begun.remove(&handle))
     }
 }
 
-fn outlived() -> wasmtime::Error {
-    wasmtime::Error::msg("a writer outlived its call")
-}
+/// What a writer is told that was begun in an earlier call.
+const OUTLIVED: &str = "the writer outlived its call";
 
 impl HostWriter for State {
     fn body(&mut self, writer: Resource<Writer>) -> wasmtime::Result<Resource<DynOutputStream>> {
-        let begun = self.desk.begun.get_mut(&writer.rep()).ok_or_else(outlived)?;
+        let begun = self.desk.begun.get_mut(&writer.rep());
+        let begun = begun.ok_or_else(|| wasmtime::Error::msg(OUTLIVED))?;
         let stream: DynOutputStream = Box::new(begun.open()?);
         Ok(self.table.push(stream)?)
     }
 
     async fn finish(&mut self, writer: Resource<Writer>) -> wasmtime::Result<Result<(), Error>> {
-        let begun = self.take(writer)?;
+        let Some(begun) = self.take(writer)? else {
+            return Ok(Err(Error::new(ErrorKind::Cancelled, OUTLIVED)));
+        };
         if self.context.cancel.is_cancelled() {
             begun.close();
-            self.give_up(begun.metadata, cancelled());
+            self.give_up(begun.payload, Loss::Refused(cancelled()));
             return Ok(Err(cancelled()));
         }
         let Some(exchange) = &mut self.desk.exchange else {
             return Ok(Err(cancelled())); // There are no writers without one.
         };
         let accepted = match begun.whole() {
-            Ok((metadata, body)) => exchange
-                .accept(metadata.clone(), body)
+            Ok((payload, body)) => exchange
+                .accept(payload.clone(), body)
                 .await
-                .map(|goes_on| goes_on.then_some(metadata)),
+                .map(|goes_on| goes_on.then_some(payload.metadata)),
             Err(error) => Err(exchange.refusal(error).await),
         };
         let metadata = match accepted {
             Ok(Some(metadata)) => metadata,
             Ok(None) => return Ok(Ok(())),
             Err(error) => {
-                self.give_up(begun.metadata, error.clone());
+                self.give_up(begun.payload, Loss::Refused(error.clone()));
                 return Ok(Err(error));
             }
         };
@@ -266,9 +284,11 @@ impl HostWriter for State {
     }
 
     fn abort(&mut self, writer: Resource<Writer>, reason: Error) -> wasmtime::Result<()> {
-        let begun = self.take(writer)?;
-        begun.close();
-        self.give_up(begun.metadata, reason.tamed());
+        // One of an earlier call was given up when that ended.
+        if let Some(begun) = self.take(writer)? {
+            begun.close();
+            self.give_up(begun.payload, Loss::Aborted(reason));
+        }
         Ok(())
     }
 
@@ -279,7 +299,7 @@ impl HostWriter for State {
             && let Some(begun) = self.desk.begun.remove(&handle)
         {
             begun.close();
-            self.give_up(begun.metadata, unsettled());
+            self.give_up(begun.payload, Loss::Dropped);
         }
         Ok(())
     }
@@ -287,9 +307,12 @@ impl HostWriter for State {
 
 impl State {
     fn incoming(&self, reader: &Resource<Reader>) -> wasmtime::Result<&Incoming> {
-        let incoming = self.desk.open.get(&reader.rep());
-        incoming.ok_or_else(|| wasmtime::Error::msg("the reader was settled before"))
+        self.desk.open.get(&reader.rep()).ok_or_else(settled_before)
     }
+}
+
+fn settled_before() -> wasmtime::Error {
+    wasmtime::Error::msg("the reader was settled before, or outlived its call")
 }
 
 impl HostReader for State {
@@ -332,8 +355,7 @@ impl HostReader for State {
         if text.len() as u64 > self.bounds.limits().metadata.0 {
             return Ok(Err(denied(&self.bounds.reached("metadata"))));
         }
-        let incoming = self.desk.open.get_mut(&reader.rep());
-        let incoming = incoming.ok_or_else(|| wasmtime::Error::msg("the reader was settled before"))?;
+        let incoming = self.desk.open.get_mut(&reader.rep()).ok_or_else(settled_before)?;
         match &mut self.desk.exchange {
             Some(exchange) => Ok(exchange.note(incoming, text).await),
             None => Ok(Err(cancelled())), // There are no readers without one.
@@ -343,11 +365,8 @@ impl HostReader for State {
     fn settle(&mut self, reader: Resource<Reader>, outcome: Outcome) -> wasmtime::Result<()> {
         let handle = reader.rep();
         self.table.delete(reader)?;
-        let Some(incoming) = self.desk.open.remove(&handle) else {
-            wasmtime::bail!("the reader was settled before");
-        };
+        let incoming = self.desk.open.remove(&handle).ok_or_else(settled_before)?;
         let outcome = match outcome {
-            Outcome::Fail(error) => Outcome::Fail(error.tamed()),
             Outcome::Pass(metadata) if let Err(reached) = self.check_metadata(&metadata) => {
                 Outcome::Fail(denied(&reached))
             }

@@ -86,7 +86,7 @@ async fn data_connections_go_to_the_control_peer_while_its_connection_lives() {
 #[tokio::test]
 async fn the_operators_data_ports_hold_besides_the_plan() {
     let mut policy = Policy::default();
-    policy.egress.data_ports = "50000-51000".parse().expect("ports");
+    policy.egress.data_ports = Some("50000-51000".parse().expect("ports"));
     let reach = granted(&policy, &[control("192.0.2.1"), data("192.0.2.1")]).await;
     reach.connected(7, address("192.0.2.1:21"));
     assert!(reach.permits(address("192.0.2.1:50500"), TcpConnect));
@@ -117,6 +117,31 @@ async fn listening_needs_a_plan_and_the_operator_and_accepts_only_the_control_pe
     reach.connected(7, address("192.0.2.1:21"));
     assert!(reach.permits(address("192.0.2.1:20"), TcpAccept));
     assert!(!reach.permits(address("192.0.2.9:20"), TcpAccept));
+}
+
+#[tokio::test]
+async fn who_may_connect_of_itself_is_who_the_plan_names_and_the_operator_allows() {
+    let plan = [egress("192.0.2.1", 40_000, 40_010, Direction::Accept, false)];
+    let policy = Policy::default().listen("40000-40100").expect("ports");
+    let listening = granted(&policy, &plan).await;
+    assert!(listening.permits(address("0.0.0.0:40000"), TcpListen));
+    assert!(listening.permits(address("192.0.2.1:5555"), TcpAccept));
+    assert!(!listening.permits(address("192.0.2.2:5555"), TcpAccept));
+    let mut nobody = policy;
+    nobody.egress.public = false;
+    let refused = reach(&nobody)
+        .grant(&plan)
+        .await
+        .expect_err("nobody may be reached");
+    assert!(refused.to_string().contains("192.0.2.1"), "{refused}");
+}
+
+#[tokio::test]
+async fn what_is_wanted_on_many_ports_is_no_control_connection() {
+    let many = egress("192.0.2.1", 21, 30, Direction::Connect, false);
+    let reach = granted(&Policy::default(), &[many, data("192.0.2.1")]).await;
+    reach.connected(7, address("192.0.2.1:21"));
+    assert!(!reach.permits(address("192.0.2.1:40000"), TcpConnect));
 }
 
 #[tokio::test]
@@ -237,7 +262,10 @@ instances:
     );
     assert_eq!(shown(&shop.egress.allow), ["shop.example"]);
     assert_eq!(shown(&shop.egress.deny), ["10.1.2.3", "10.9.9.9"]);
-    assert_eq!(shop.egress.data_ports.to_string(), "50000-51000");
+    assert_eq!(
+        shop.egress.data_ports,
+        Some("50000-51000".parse().expect("ports"))
+    );
     assert_eq!(shop.limits.value("cpu_quota"), "5%");
     assert_eq!(
         (shop.limits.value("memory"), common.limits.handles),

@@ -124,14 +124,22 @@ pub fn check(connection: &str, probe_write: bool) -> Result<Vec<CheckStep>, Erro
         message,
         details: Some(format!(r#"{{"probe_write":{probe_write}}}"#)),
     };
-    let mut steps = vec![step("settings", CheckStatus::Passed, "They can be read.".to_owned())];
+    let mut steps = vec![step(
+        "settings",
+        CheckStatus::Passed,
+        "They can be read.".to_owned(),
+    )];
     if let Some(address) = settings.check_reaches {
         let came = crate::network::dial(&address);
         let status = match &came {
             Ok(_) => CheckStatus::Passed,
             Err(_) => CheckStatus::Failed,
         };
-        steps.push(step("connect", status, came.err().unwrap_or_else(|| "Connected.".to_owned())));
+        steps.push(step(
+            "connect",
+            status,
+            came.err().unwrap_or_else(|| "Connected.".to_owned()),
+        ));
     }
     Ok(steps)
 }

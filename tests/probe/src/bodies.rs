@@ -17,7 +17,10 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// The bytes of the pattern from an offset on: no piece is like another, so that none can be lost, doubled or moved.
 #[must_use]
 pub fn pattern(from: u64, length: usize) -> Vec<u8> {
-    #[expect(clippy::cast_possible_truncation, reason = "one byte of the number is what is meant")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "one byte of the number is what is meant"
+    )]
     let byte = |at: u64| (at.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8;
     (from..from + length as u64).map(byte).collect()
 }
@@ -163,11 +166,15 @@ fn fill(stream: &OutputStream, from: u64, at_most: u64, quiet: Duration) -> Resu
             continue;
         }
         let size = usize::try_from(room.min(PIECE)).unwrap_or_default();
-        stream.write(&pattern(from + written, size)).map_err(|fault| word(&fault))?;
+        stream
+            .write(&pattern(from + written, size))
+            .map_err(|fault| word(&fault))?;
         written += size as u64;
         last = Instant::now();
         if written > at_most {
-            return Err(format!("nobody reads, and the host took more than {at_most} bytes all the same"));
+            return Err(format!(
+                "nobody reads, and the host took more than {at_most} bytes all the same"
+            ));
         }
     }
     Ok(written)

@@ -44,7 +44,10 @@ pub fn perform(step: &NetworkStep, slots: &mut Slots) -> Result<(), String> {
             let address = parse(on)?;
             expect(expected, &told(&TcpListener::bind(address)))
         }
-        NetworkStep::Resolve { name, expect: expected } => {
+        NetworkStep::Resolve {
+            name,
+            expect: expected,
+        } => {
             let found = (name.as_str(), 80).to_socket_addrs();
             expect(expected, &told(&found))
         }
@@ -72,7 +75,9 @@ pub fn perform(step: &NetworkStep, slots: &mut Slots) -> Result<(), String> {
                 }
             }
             let made = std::fs::write("/tmp/flow-probe", "was here");
-            made.is_err().then_some(()).ok_or_else(|| "a file could be written".to_owned())
+            made.is_err()
+                .then_some(())
+                .ok_or_else(|| "a file could be written".to_owned())
         }
         NetworkStep::Input {} => {
             let mut byte = [0];
@@ -93,7 +98,9 @@ pub fn dial(address: &str) -> Result<TcpStream, String> {
 }
 
 fn parse(address: &str) -> Result<SocketAddr, String> {
-    address.parse().map_err(|_| format!("{address} is no address with a port"))
+    address
+        .parse()
+        .map_err(|_| format!("{address} is no address with a port"))
 }
 
 fn told<T>(came: &io::Result<T>) -> String {

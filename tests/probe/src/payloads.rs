@@ -22,7 +22,9 @@ pub fn perform(step: &PayloadStep, slots: &mut Slots, summary: &mut Summary) -> 
         } => {
             let mut metadata = Metadata::from(metadata);
             if *padding > 0 {
-                metadata.attributes.push(("padding".to_owned(), "x".repeat(*padding)));
+                metadata
+                    .attributes
+                    .push(("padding".to_owned(), "x".repeat(*padding)));
             }
             let came = match exchange::begin(&metadata) {
                 Ok(Offer::Accept(writer)) => {
@@ -73,7 +75,10 @@ pub fn perform(step: &PayloadStep, slots: &mut Slots, summary: &mut Summary) -> 
         PayloadStep::Metadata { of, expect: expected } => {
             let metadata = json(&get(&mut slots.readers, of)?.metadata());
             for (name, value) in expected {
-                expect(&format!("{name}: {value}"), &format!("{name}: {}", metadata[name]))?;
+                expect(
+                    &format!("{name}: {value}"),
+                    &format!("{name}: {}", metadata[name]),
+                )?;
             }
             Ok(())
         }

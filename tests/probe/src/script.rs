@@ -349,7 +349,9 @@ pub enum PayloadStep {
         reason: Fault,
     },
     /// Drops a writer or a reader.
-    Drop { of: String },
+    Drop {
+        of: String,
+    },
     Next {
         #[serde(default = "reader", rename = "as")]
         place: String,
@@ -392,7 +394,10 @@ pub enum PayloadStep {
         metadata: Option<Facts>,
         error: Option<Fault>,
     },
-    Report { id: String, problem: Fault },
+    Report {
+        id: String,
+        problem: Fault,
+    },
 }
 
 #[derive(Debug, Deserialize)]
@@ -458,15 +463,37 @@ pub enum BodyStep {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[expect(missing_docs, reason = "named as the functions that they call")]
 pub enum ContextStep {
-    RunId { expect: String },
-    Attempt { expect: u32 },
-    Remaining { at_least: u64, at_most: u64 },
-    Cancelled { expect: bool },
-    WaitForCancel { within_ms: u64 },
-    Threshold { expect: String },
-    Log { level: String, message: String },
-    Progress { what: String, done: u64, total: Option<u64> },
-    Wait { ms: u64 },
+    RunId {
+        expect: String,
+    },
+    Attempt {
+        expect: u32,
+    },
+    Remaining {
+        at_least: u64,
+        at_most: u64,
+    },
+    Cancelled {
+        expect: bool,
+    },
+    WaitForCancel {
+        within_ms: u64,
+    },
+    Threshold {
+        expect: String,
+    },
+    Log {
+        level: String,
+        message: String,
+    },
+    Progress {
+        what: String,
+        done: u64,
+        total: Option<u64>,
+    },
+    Wait {
+        ms: u64,
+    },
 }
 
 #[derive(Debug, Deserialize)]
@@ -506,7 +533,9 @@ pub enum NetworkStep {
         #[serde(default = "done")]
         expect: String,
     },
-    Datagram { to: String },
+    Datagram {
+        to: String,
+    },
     /// There are no variables and no arguments.
     Environment {},
     /// There are no folders.

@@ -86,7 +86,10 @@ pub fn perform(step: &TlsStep, slots: &mut Slots) -> Result<(), String> {
         } => {
             let info = get(&mut slots.sessions, of)?.info();
             if let (Some(info), Some(resumed)) = (&info, resumed) {
-                expect(&format!("resumed: {resumed}"), &format!("resumed: {}", info.resumed))?;
+                expect(
+                    &format!("resumed: {resumed}"),
+                    &format!("resumed: {}", info.resumed),
+                )?;
                 if !info.version.starts_with("TLSv1.") || info.cipher.is_empty() {
                     return Err(format!("version {:?}, cipher {:?}", info.version, info.cipher));
                 }
@@ -112,12 +115,7 @@ pub fn perform(step: &TlsStep, slots: &mut Slots) -> Result<(), String> {
             };
             expect(expected, &came)
         }
-        TlsStep::TlsTalk {
-            of,
-            on,
-            content,
-            end,
-        } => {
+        TlsStep::TlsTalk { of, on, content, end } => {
             let line = get(&mut slots.lines, on)?;
             let session = get(&mut slots.sessions, of)?;
             let text = match content {
@@ -214,7 +212,10 @@ fn bytes(hexadecimal: &str) -> Vec<u8> {
         .chars()
         .filter_map(|digit| digit.to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
         .collect();
-    digits.chunks(2).map(|pair| pair.iter().fold(0, |sum, digit| sum * 16 + digit)).collect()
+    digits
+        .chunks(2)
+        .map(|pair| pair.iter().fold(0, |sum, digit| sum * 16 + digit))
+        .collect()
 }
 
 fn seen(error: &tls::Error) -> String {

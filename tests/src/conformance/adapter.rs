@@ -1,5 +1,6 @@
 //! The process of a host under test.
 
+use std::collections::{HashMap, VecDeque};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -34,8 +35,12 @@ pub struct Adapter {
     child: Child,
     input: Option<ChildStdin>,
     heard: Receiver<Heard>,
+    /// Lines that came while something else was waited for.
+    set_aside: VecDeque<event::Line>,
     errors: Arc<Mutex<Vec<String>>>,
     next_id: u64,
+    /// Components that it has loaded, by what they are, with their names.
+    pub loaded: HashMap<String, String>,
 }
 
 impl Adapter {
@@ -82,8 +87,10 @@ impl Adapter {
             input: child.stdin.take(),
             child,
             heard,
+            set_aside: VecDeque::new(),
             errors,
             next_id: 1,
+            loaded: HashMap::new(),
         };
         let hello = adapter
             .ask(Task::Hello { protocol: PROTOCOL }, HELLO_WITHIN)
@@ -125,6 +132,13 @@ impl Adapter {
     /// # Errors
     /// When the host has ended, or says what is not in the protocol.
     pub fn receive(&mut self, within: Duration) -> Result<Option<event::Line>> {
+        match self.set_aside.pop_front() {
+            Some(line) => Ok(Some(line)),
+            None => self.hear(within),
+        }
+    }
+
+    fn hear(&mut self, within: Duration) -> Result<Option<event::Line>> {
         match self.heard.recv_timeout(within) {
             Ok(Heard::Line(text)) => {
                 let line = event::Line::parse(&text);
@@ -135,7 +149,8 @@ impl Adapter {
         }
     }
 
-    /// Sends a request that has no events, and waits for its reply.
+    /// Sends a request that has no events, and waits for its reply. What other requests have to say meanwhile is not
+    /// lost.
     ///
     /// # Errors
     /// When there is none in time.
@@ -145,10 +160,9 @@ impl Adapter {
         let id = self.request(task)?;
         let end = Instant::now() + within;
         loop {
-            match self.receive(end.saturating_duration_since(Instant::now()))? {
+            match self.hear(end.saturating_duration_since(Instant::now()))? {
                 Some(event::Line::Reply(reply)) if reply.id == id => return Ok(reply),
-                // The last words of a case that was given up.
-                Some(_) => {}
+                Some(other) => self.set_aside.push_back(other),
                 None => bail!("no reply to `{name}` within {within:?}"),
             }
         }

@@ -94,7 +94,7 @@ pub enum Event {
         /// What.
         text: String,
     },
-    /// It is through with a payload that was handed in (`settle`), or dropped it.
+    /// It is through with a payload that was handed in (`settle`).
     Settled {
         /// The incoming payload's id.
         id: String,
@@ -238,7 +238,7 @@ pub struct Called {
     pub unsettled: Vec<Unsettled>,
 }
 
-/// A payload that was handed in and not settled.
+/// A payload that a connector took and did not settle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Unsettled {
