@@ -15,7 +15,7 @@ const component = path.join(folder, 'minimal.wasm');
 await writeFile(component, await minimal());
 
 test('the adapter speaks the protocol, and ends when its input does', async () => {
-  const adapter = spawn(process.execPath, [fileURLToPath(new URL('../adapter/main.js', import.meta.url))], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const adapter = spawn(process.execPath, [fileURLToPath(new URL('../bin/adapter.js', import.meta.url))], { stdio: ['pipe', 'pipe', 'inherit'] });
   const lines = createInterface({ input: adapter.stdout })[Symbol.asyncIterator]();
   let id = 0;
   const ask = async (request) => {

@@ -191,6 +191,13 @@ test('a pin may be that of the certificate or of its key', async () => {
   }
 });
 
+test("the server's own certificate may be the root", async () => {
+  const { port } = await echo(good);
+  await shake(contexts().create(roots(good.cert)).open('localhost'), new Line(port));
+  const other = contexts().create(roots((await certificate()).cert)).open('localhost');
+  await assert.rejects(shake(other, new Line(port)), failsWith('unknown-issuer'));
+});
+
 test('what cannot be is refused at once', () => {
   const Context = contexts();
   assert.throws(() => Context.create(roots('no PEM')), failsWith('invalid'));

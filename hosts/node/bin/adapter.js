@@ -5,9 +5,9 @@
 import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { ConnectorFailed, Failure } from '../src/index.js';
-import { errorToJson, parse, stringify } from './json.js';
-import { left, Requests } from './requests.js';
-import { Suite } from './suite.js';
+import { errorToJson, parse, stringify } from '../adapter/json.js';
+import { left, Requests } from '../adapter/requests.js';
+import { Suite } from '../adapter/suite.js';
 
 const { name, version } = JSON.parse(await readFile(new URL('../package.json', import.meta.url)));
 const send = (line) => process.stdout.write(`${stringify(line)}\n`);
