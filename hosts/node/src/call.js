@@ -45,9 +45,11 @@ export class Call {
    * @param {Incoming[]} about.incoming
    * @param {object} about.limits
    * @param {Set<string>} about.accepted what the run has accepted
+   * @param {boolean} [about.takesPayloads] not so in a check
    */
-  constructor({ runId, attempt, logThreshold, limitMs, flow, incoming, limits, accepted }) {
+  constructor({ runId, attempt, logThreshold, limitMs, flow, incoming, limits, accepted, takesPayloads = true }) {
     this.runId = runId;
+    this.takesPayloads = takesPayloads;
     this.attempt = attempt;
     this.logThreshold = logThreshold;
     this.#flow = flow;

@@ -51,6 +51,7 @@ export class Instance {
   #call;
   /** The function that runs now and may call no import of the contract, if it is such a one. */
   #mute = 'its start';
+  #isBusy = false;
   #accepted = new Set();
   #printed = '';
 
@@ -89,6 +90,19 @@ export class Instance {
     this.#bridge.kill(new HostFailed('the instance was ended'));
   }
 
+  /** A connector does one thing at a time. */
+  async #alone(work) {
+    if (this.#isBusy) {
+      throw new HostFailed('the instance does another call already');
+    }
+    this.#isBusy = true;
+    try {
+      return await work();
+    } finally {
+      this.#isBusy = false;
+    }
+  }
+
   #mayCall({ interface: where, name }) {
     if (where.startsWith(CONTRACT) && this.#mute !== undefined) {
       throw new Trap(`${this.#mute} called ${where}#${name}, and may call no import of the contract`);
@@ -97,8 +111,8 @@ export class Instance {
 
   // What may call no import
 
-  async describe() {
-    return this.#quietly('describe', []);
+  describe() {
+    return this.#alone(() => this.#quietly('describe', []));
   }
 
   /**
@@ -108,7 +122,11 @@ export class Instance {
    * @param {Settings} settings
    * @returns {Promise<object[]>} the contract's list of `egress`
    */
-  async plan(endpoint, { connection, options }) {
+  plan(endpoint, settings) {
+    return this.#alone(() => this.#plan(endpoint, settings));
+  }
+
+  async #plan(endpoint, { connection, options }) {
     this.#connector.checkConnection(connection);
     if (endpoint !== undefined) {
       this.#connector.checkOptions(endpoint, options, { templates: true });
@@ -156,9 +174,13 @@ export class Instance {
    * @param {AbortSignal} [about.signal] cancels it
    * @returns {Promise<object[]>} the contract's list of `check-step`
    */
-  async check({ connection, probeWrite = false, limitMs, flow = {}, signal }) {
+  check(about) {
+    return this.#alone(() => this.#check(about));
+  }
+
+  async #check({ connection, probeWrite = false, limitMs, flow = {}, signal }) {
     await this.#grant(undefined, { connection, options: '{}' });
-    const call = this.#newCall({ attempt: 1, limitMs, flow, incoming: [] });
+    const call = this.#newCall({ attempt: 1, limitMs, flow, incoming: [], takesPayloads: false });
     return this.#make(call, signal, this.#program.connector, 'check', [connection, probeWrite]);
   }
 
@@ -176,7 +198,11 @@ export class Instance {
    * @param {AbortSignal} [about.signal] cancels it
    * @returns {Promise<{summary: object, well: boolean, unsettled: object[]}>} a `Failure` has `unsettled`, too
    */
-  async call(endpoint, { connection, options, attempt = 1, limitMs, flow = {}, incoming, signal }) {
+  call(endpoint, about) {
+    return this.#alone(() => this.#callEndpoint(endpoint, about));
+  }
+
+  async #callEndpoint(endpoint, { connection, options, attempt = 1, limitMs, flow = {}, incoming, signal }) {
     const call = this.#newCall({ attempt, limitMs, flow, incoming });
     try {
       await this.#grant(endpoint, { connection, options });
@@ -202,7 +228,7 @@ export class Instance {
 
   /** Asks for the plan and grants it: a call reaches what its plan asks for, and the policy allows. */
   async #grant(endpoint, settings) {
-    await this.#reach.grant(await this.plan(endpoint, settings));
+    await this.#reach.grant(await this.#plan(endpoint, settings));
   }
 
   async #make(call, signal, where, name, args) {

@@ -87,3 +87,11 @@ test('a flow that fails is told apart from its connector', async () => {
   const flow = { log() { throw new Error('no room for logs'); } };
   await assert.rejects(call(instance, { flow }), { kind: 'host', message: /no room for logs/ });
 });
+
+test('an instance does one call at a time', async () => {
+  const instance = await started(await minimal());
+  const first = call(instance);
+  await assert.rejects(call(instance), { kind: 'host', message: /another call/ });
+  assert.equal((await first).well, true);
+  instance.end();
+});

@@ -13,6 +13,9 @@ export function exchange(current) {
     async begin(metadata) {
       const call = current();
       checkCancelled(call);
+      if (!call.takesPayloads) {
+        return { tag: 'stop' };
+      }
       if (metadata.id === '') {
         throw refusal('invalid-settings', "the payload's id is empty");
       }

@@ -1,7 +1,7 @@
 // The main thread's end of a connector's thread (`worker.js`): it does what the connector asks for, and can end it.
 
 import { Worker } from 'node:worker_threads';
-import { Err, Failure, HostFailed, Refused, Trap } from '../failure.js';
+import { Err, Failure, Refused, Trap } from '../failure.js';
 
 /** A connector's thread, with the objects of this host that the connector has handles of. */
 export class Bridge {
@@ -45,7 +45,7 @@ export class Bridge {
     return this.#answer();
   }
 
-  /** Calls an exported function. Throws an `Err` when it returns an error, a `Failure` when it returns nothing. */
+  /** Calls an exported function, one at a time. Throws an `Err` when it returns an error, a `Failure` when it returns nothing. */
   call(where, name, args) {
     const answer = this.#answer();
     if (!this.#gone) {
@@ -58,9 +58,6 @@ export class Bridge {
     if (this.#gone) {
       const [why] = this.#gone.message.split('\n');
       return Promise.reject(new Refused(`the instance is gone: ${why}`));
-    }
-    if (this.#pending) {
-      return Promise.reject(new HostFailed('the instance does another call already'));
     }
     return new Promise((resolve, reject) => {
       this.#pending = { resolve, reject };
