@@ -37,6 +37,7 @@ after(() => closing.forEach((close) => close()));
 async function echo(shown, options = {}) {
   const server = nodeTls.createServer({ key: shown.private, cert: shown.cert, ...options }, (socket) => {
     socket.on('error', () => {});
+    socket.write(options.greeting ?? '');
     socket.pipe(socket);
   });
   const faults = [];
@@ -63,6 +64,10 @@ class Line {
   #put(bytes) {
     this.#arrived.push(bytes);
     this.#wake();
+  }
+
+  get hasMore() {
+    return this.#arrived.length > 0;
   }
 
   send(bytes) {
@@ -160,6 +165,22 @@ for (const version of ['TLSv1.2', 'TLSv1.3']) {
       assert.deepEqual(faults, [alert]);
     });
   }
+
+  test(`${version}: what comes along with the end of the handshake is there at once`, async () => {
+    const { port } = await echo(good, { ...only, greeting: '220 welcome' });
+    const line = new Line(port);
+    const session = contexts().create(roots(authority.cert)).open('localhost');
+    line.send(await session.encrypt(new Uint8Array()));
+    line.send((await session.decrypt(await line.receive())).reply);
+    await sleep(100); // All that the server has to say is there, and goes to the host in one piece.
+    const pieces = [await line.receive()];
+    while (line.hasMore) {
+      pieces.push(await line.receive());
+    }
+    const { plaintext, handshaking } = await session.decrypt(Buffer.concat(pieces));
+    assert.equal(handshaking, false);
+    assert.equal(plaintext.toString(), '220 welcome');
+  });
 
   test(`${version}: a server that wants a client certificate`, async () => {
     const asking = { ...only, requestCert: true, rejectUnauthorized: true, ca: [authority.cert] };
