@@ -1,7 +1,9 @@
 //! Connection settings and options: types of the connector, read from JSON. The JSON Schemas that forms show come from
 //! the same types.
 
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use schemars::generate::SchemaSettings;
+use schemars::transform::RecursiveTransform;
+use schemars::{JsonSchema, Schema};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -24,7 +26,14 @@ pub struct Nothing {}
 /// `writeOnly`; the order of the fields is the order in which forms show them.
 #[must_use]
 pub fn schema<T: JsonSchema>() -> Schema {
-    SchemaGenerator::default().into_root_schema_for::<T>()
+    // A field that may be left out has `null` for its default in Rust, which a schema of texts would refuse.
+    let without_null = RecursiveTransform(|schema: &mut Schema| {
+        if schema.get("default").is_some_and(Value::is_null) {
+            schema.remove("default");
+        }
+    });
+    let settings = SchemaSettings::default().with_transform(without_null);
+    settings.into_generator().into_root_schema_for::<T>()
 }
 
 /// Reads a JSON object and says in which field it is wrong, never what stands there: it may be a secret. `part` is
@@ -149,6 +158,24 @@ mod tests {
         assert!(!wrong("{\"p\\u001b[31m\":1}").message.contains(char::is_control));
         let none = read::<Some>(" {}", OPTIONS).unwrap();
         assert!(none.a.is_empty() && none.b.is_none());
+    }
+
+    #[derive(JsonSchema)]
+    struct Shown {
+        /// May be left out.
+        #[serde(default)]
+        #[schemars(with = "String")]
+        _a: Option<String>,
+        /// Has another default.
+        #[serde(default)]
+        _b: bool,
+    }
+
+    #[test]
+    fn a_default_is_one_that_may_be_given() {
+        let schema = schema::<Shown>();
+        let default = |name: &str| schema.pointer(&format!("/properties/{name}/default")).cloned();
+        assert_eq!((default("_a"), default("_b")), (None, Some(false.into())));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The options of an endpoint.
 
+use flow_connector::settings;
 use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 use serde_json::Value;
@@ -251,7 +252,7 @@ impl Options {
 
 /// The schema of an endpoint's options, with its default command and the properties in the given order.
 pub fn options_schema(command: &str, order: &[&str]) -> Schema {
-    let mut schema = schemars::schema_for!(Options);
+    let mut schema = settings::schema::<Options>();
     if let Some(Value::Object(properties)) = schema.get_mut("properties") {
         if let Some(Value::Object(property)) = properties.get_mut("command") {
             property.insert("default".into(), command.into());
