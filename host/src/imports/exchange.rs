@@ -11,9 +11,10 @@ use crate::event::Event;
 use crate::meter::Meter;
 use crate::policy::LimitReached;
 use body::{Begun, SourceStream};
-use counterpart::{Counterpart, Reception};
+use counterpart::{Breach, Counterpart, Reception};
 use std::collections::HashMap;
 use std::io;
+use std::sync::Arc;
 use wasmtime::component::Resource;
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream};
 
@@ -25,18 +26,31 @@ pub use memory::Exchange;
 pub(crate) struct Desk {
     pub(crate) exchange: Option<Box<dyn Counterpart>>,
     /// Readers handed out and not settled, by their handle.
-    open: HashMap<u32, Incoming>,
+    open: HashMap<u32, Open>,
     /// Writers handed out and not finished, by their handle.
     begun: HashMap<u32, Begun>,
 }
 
+/// A payload that the guest has a reader of.
+struct Open {
+    incoming: Incoming,
+    /// Each stream of its body has a clone.
+    held: Arc<()>,
+}
+
 impl Desk {
+    fn breach(&mut self, breach: Breach) {
+        if let Some(exchange) = &mut self.exchange {
+            exchange.breach(breach);
+        }
+    }
+
     /// Ends a call. Readers that the guest still holds were not settled, and writers not finished; from now on these take
     /// nothing.
     pub(crate) fn close(&mut self) -> Option<Box<dyn Counterpart>> {
         let mut exchange = self.exchange.take()?;
-        for (_, incoming) in self.open.drain() {
-            exchange.unsettled(incoming);
+        for (_, open) in self.open.drain() {
+            exchange.unsettled(open.incoming);
         }
         for (_, begun) in self.begun.drain() {
             begun.close();
@@ -114,7 +128,7 @@ impl State {
 
 /// The payload's name, where the id is one that this call knows.
 fn label(desk: &Desk, id: &str) -> String {
-    let open = desk.open.values().map(|incoming| &incoming.payload);
+    let open = desk.open.values().map(|open| &open.incoming.payload);
     let mut open = open.filter(|payload| payload.metadata.id == id);
     open.next()
         .map(|payload| payload.label().to_owned())
@@ -140,6 +154,7 @@ impl Host for State {
             return Ok(Err(cancelled()));
         }
         if metadata.id.is_empty() {
+            self.desk.breach(Breach::EmptyId);
             return Ok(Err(Error::new(
                 ErrorKind::InvalidSettings,
                 "the payload's id is empty",
@@ -184,7 +199,8 @@ impl Host for State {
             Err(error) => return Ok(Err(error)),
         };
         let reader = self.table.push(Reader(()))?;
-        self.desk.open.insert(reader.rep(), incoming);
+        let held = Arc::default();
+        self.desk.open.insert(reader.rep(), Open { incoming, held });
         Ok(Ok(Some(reader)))
     }
 
@@ -216,7 +232,11 @@ impl State {
     fn take(&mut self, writer: Resource<Writer>) -> wasmtime::Result<Begun> {
         let handle = writer.rep();
         self.table.delete(writer)?;
-        self.desk.begun.remove(&handle).ok_or_else(outlived)
+        let begun = self.desk.begun.remove(&handle).ok_or_else(outlived)?;
+        if begun.is_held() {
+            self.desk.breach(Breach::WriterStream(begun.metadata.id.clone()));
+        }
+        Ok(begun)
     }
 }
 
@@ -286,9 +306,13 @@ impl HostWriter for State {
 }
 
 impl State {
+    fn open(&self, reader: &Resource<Reader>) -> wasmtime::Result<&Open> {
+        let open = self.desk.open.get(&reader.rep());
+        open.ok_or_else(|| wasmtime::Error::msg("the reader was settled before"))
+    }
+
     fn incoming(&self, reader: &Resource<Reader>) -> wasmtime::Result<&Incoming> {
-        let incoming = self.desk.open.get(&reader.rep());
-        incoming.ok_or_else(|| wasmtime::Error::msg("the reader was settled before"))
+        Ok(&self.open(reader)?.incoming)
     }
 }
 
@@ -305,7 +329,8 @@ impl HostReader for State {
         &mut self,
         reader: Resource<Reader>,
     ) -> wasmtime::Result<Result<Option<Resource<DynInputStream>>, Error>> {
-        let payload = &self.incoming(&reader)?.payload;
+        let open = self.open(&reader)?;
+        let payload = &open.incoming.payload;
         let Some(body) = &payload.body else {
             return Ok(Ok(None));
         };
@@ -313,6 +338,7 @@ impl HostReader for State {
             Ok(reader) => SourceStream {
                 reader,
                 meter: self.meter(&payload.metadata),
+                _held: Arc::clone(&open.held),
             },
             Err(error) if error.kind() == io::ErrorKind::ResourceBusy => return Ok(Err(read_once())),
             Err(error) => {
@@ -332,10 +358,10 @@ impl HostReader for State {
         if text.len() as u64 > self.bounds.limits().metadata.0 {
             return Ok(Err(denied(&self.bounds.reached("metadata"))));
         }
-        let incoming = self.desk.open.get_mut(&reader.rep());
-        let incoming = incoming.ok_or_else(|| wasmtime::Error::msg("the reader was settled before"))?;
+        let open = self.desk.open.get_mut(&reader.rep());
+        let open = open.ok_or_else(|| wasmtime::Error::msg("the reader was settled before"))?;
         match &mut self.desk.exchange {
-            Some(exchange) => Ok(exchange.note(incoming, text).await),
+            Some(exchange) => Ok(exchange.note(&mut open.incoming, text).await),
             None => Ok(Err(cancelled())), // There are no readers without one.
         }
     }
@@ -343,15 +369,21 @@ impl HostReader for State {
     fn settle(&mut self, reader: Resource<Reader>, outcome: Outcome) -> wasmtime::Result<()> {
         let handle = reader.rep();
         self.table.delete(reader)?;
-        let Some(incoming) = self.desk.open.remove(&handle) else {
+        let Some(Open { incoming, held }) = self.desk.open.remove(&handle) else {
             wasmtime::bail!("the reader was settled before");
         };
+        let id = &incoming.payload.metadata.id;
+        if Arc::strong_count(&held) > 1 {
+            self.desk.breach(Breach::ReaderStream(id.clone()));
+        }
         let outcome = match outcome {
             Outcome::Fail(error) => Outcome::Fail(error.tamed()),
             Outcome::Pass(metadata) if let Err(reached) = self.check_metadata(&metadata) => {
                 Outcome::Fail(denied(&reached))
             }
-            Outcome::Pass(metadata) if metadata.id != incoming.payload.metadata.id => {
+            Outcome::Pass(metadata) if metadata.id != *id => {
+                let (came, went) = (id.clone(), metadata.id);
+                self.desk.breach(Breach::OtherId { came, went });
                 let message = "the connector passed the payload on under another id";
                 Outcome::Fail(Error {
                     effect: Effect::Unknown,
@@ -369,10 +401,10 @@ impl HostReader for State {
     fn drop(&mut self, reader: Resource<Reader>) -> wasmtime::Result<()> {
         let handle = reader.rep();
         if self.table.delete(reader).is_ok()
-            && let Some(incoming) = self.desk.open.remove(&handle)
+            && let Some(open) = self.desk.open.remove(&handle)
             && let Some(exchange) = &mut self.desk.exchange
         {
-            exchange.unsettled(incoming);
+            exchange.unsettled(open.incoming);
         }
         Ok(())
     }
