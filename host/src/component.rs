@@ -116,6 +116,11 @@ pub struct Connector {
 pub(crate) type EndpointFunc = TypedFunc<(Call,), (Result<Summary, Error>,)>;
 
 impl Connector {
+    /// The names of its endpoints, as they were found by their type.
+    pub fn endpoints(&self) -> impl Iterator<Item = &str> {
+        self.endpoints.keys().map(String::as_str)
+    }
+
     /// What the connector says of one endpoint.
     #[must_use]
     pub fn endpoint(&self, name: &str) -> Option<&Endpoint> {

@@ -16,7 +16,7 @@ pub mod tls {
 }
 
 /// The version of `flow:connector` that this host implements.
-pub const CONTRACT_VERSION: &str = "0.1.0";
+pub const CONTRACT_VERSION: &str = "0.1.1";
 
 impl ErrorKind {
     /// The kind's name as the contract writes it, for example `not-found`.
@@ -104,16 +104,22 @@ impl Error {
     /// end.
     #[must_use]
     pub fn tamed(self) -> Self {
-        /// Characters of a message: a few sentences, with what was wrong quoted.
-        const MESSAGE: usize = 4_000;
         const CODE: usize = 100;
         const DETAILS_BYTES: usize = 64 * 1024;
         Self {
-            message: on_one_line(&self.message, MESSAGE),
+            message: self.shown(),
             code: self.code.map(|code| on_one_line(&code, CODE)),
             details: self.details.filter(|details| details.len() <= DETAILS_BYTES),
             ..self
         }
+    }
+
+    /// The message on one line, without control characters, and not without end.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        /// Characters: a few sentences, with what was wrong quoted.
+        const MOST: usize = 4_000;
+        on_one_line(&self.message, MOST)
     }
 
     /// The JSON Pointer of the setting to change, where the error names one (`details.field`).

@@ -8,8 +8,9 @@ use std::time::Duration;
 /// A failed call.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// The connector itself says what is wrong.
-    #[error("{}", .0.message)]
+    /// The connector itself says what is wrong, in its own words. Shown on one line and without control characters;
+    /// [`Error::tamed`] is the whole error so.
+    #[error("{}", .0.shown())]
     Connector(Error),
     /// The connector's code broke (panic, out of bounds), or used the contract wrongly.
     #[error("the connector trapped: {0}")]
@@ -52,6 +53,14 @@ impl Failure {
             | Self::Limit(_)
             | Self::Policy(_)
             | Self::Host(_) => &Retry::Never,
+        }
+    }
+
+    /// The same for a log or a ledger.
+    pub(crate) fn tamed(self) -> Self {
+        match self {
+            Self::Connector(error) => Self::Connector(error.tamed()),
+            failure => failure,
         }
     }
 

@@ -177,6 +177,12 @@ impl Instance {
         .await
     }
 
+    /// From its next call on, this token ends its calls in place of the run's: for who cancels single calls. Once it is
+    /// cancelled it ends every call, until another takes its place.
+    pub fn cancelled_by(&mut self, cancel: CancellationToken) {
+        self.run.cancel = cancel;
+    }
+
     /// Asks what a call of an endpoint would reach (without one: what [`Instance::check`] would), and whether its
     /// settings make sense beyond their schema.
     ///
@@ -351,7 +357,7 @@ impl Instance {
     fn finish<T>(&mut self, answer: Result<Result<T, Error>, Failure>) -> Result<T, Failure> {
         match answer {
             Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => Err(Failure::Connector(error.tamed())),
+            Ok(Err(error)) => Err(Failure::Connector(error)),
             Err(failure @ Failure::Host(_)) => Err(failure),
             Err(failure) => {
                 // Nothing of it may be used again.

@@ -30,9 +30,9 @@ async fn the_built_in_connector_fits_the_contract() {
     assert!(
         connector
             .exports
-            .contains(&"flow:connector/connector@0.1.0".to_owned())
+            .contains(&"flow:connector/connector@0.1.1".to_owned())
     );
-    assert!(connector.exports.contains(&"flow:ftp/endpoints@0.1.0".to_owned()));
+    assert!(connector.exports.contains(&"flow:ftp/endpoints@0.1.1".to_owned()));
     let foreign: Vec<&String> = connector
         .imports
         .iter()
@@ -85,7 +85,7 @@ async fn a_component_without_the_contracts_export_is_refused_with_what_it_export
     };
     assert!(exports.contains("other:thing/iface@1.0.0"), "{error}");
     assert!(
-        error.to_string().contains("flow:connector/connector@0.1.0"),
+        error.to_string().contains("flow:connector/connector@0.1.1"),
         "{error}"
     );
 }
@@ -95,7 +95,7 @@ async fn an_export_of_the_right_name_and_the_wrong_type_is_a_mismatch() {
     let error = load_text(
         r#"(component
             (instance $empty)
-            (export "flow:connector/connector@0.1.0" (instance $empty)))"#,
+            (export "flow:connector/connector@0.1.1" (instance $empty)))"#,
     )
     .await;
     assert!(matches!(error, LoadError::Mismatch(_)), "{error}");

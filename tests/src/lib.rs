@@ -16,9 +16,14 @@
 //! - [`tree`]: folders of files, compared as wholes.
 //! - [`torture`]: processes that are killed, connections that break and disks that fill, until everything is where it
 //!   belongs. [`power`]: power that goes, and what is left on the disk.
+//! - [`conformance`]: the suite that shows whether a host does what the contract says, whoever wrote it.
+//! - [`protocol`]: what the conformance suite and the adapters of hosts say to each other.
+//! - [`adapter`]: flowhost, as that suite drives it.
 //!
 //! Everything listens on loopback and on ports that nobody else has; readiness is waited for, never slept for.
 
+pub mod adapter;
+pub mod conformance;
 pub mod crowd;
 pub mod gate;
 pub mod guests;
@@ -26,6 +31,7 @@ pub mod large;
 pub mod pki;
 mod poll;
 pub mod power;
+pub mod protocol;
 pub mod proxy;
 pub mod run;
 pub mod script;

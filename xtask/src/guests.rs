@@ -1,4 +1,5 @@
-//! `cargo xtask guests`: the connectors of the tests, each a component in target/guests.
+//! `cargo xtask guests`: the connectors of the tests, each a component in target/guests: those that misbehave, and the
+//! probe of the conformance suite.
 
 use std::fs;
 
@@ -7,10 +8,18 @@ use anyhow::{Context as _, Result};
 use crate::workspace::Workspace;
 use crate::{process, wasm};
 
+/// The packages whose examples they are.
+const PACKAGES: [&str; 2] = ["flow-guests", "flow-probe"];
+
 pub fn run(workspace: &Workspace) -> Result<()> {
     let toolchain = wasm::toolchain(workspace)?;
     process::say(&format!("guests of the tests, with {toolchain}"));
-    let built = toolchain.build_examples(workspace, "flow-guests")?;
+    // All end in the same folder.
+    let mut built = None;
+    for package in PACKAGES {
+        built = Some(toolchain.build_examples(workspace, package)?);
+    }
+    let built = built.context("there are packages of guests")?;
     let place = workspace.own("guests");
     // Made anew: one that is no longer built must not be tested any more.
     if place.exists() {

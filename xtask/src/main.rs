@@ -6,6 +6,7 @@
 mod apt;
 mod bench;
 mod build;
+mod conformance;
 mod demo;
 mod faults;
 mod fuzz;
@@ -66,6 +67,9 @@ enum Command {
     /// Kill flowhost at random moments and see that nothing is lost or done twice
     #[command(long_about = torture::HELP)]
     Torture(torture::Options),
+    /// Show whether hosts do what the contract says: flowhost, Node.js, Python, or one of your own
+    #[command(long_about = conformance::HELP)]
+    Conformance(conformance::Options),
     /// Check format, lints, docs and dependencies (licences, sources, bans, advisories)
     Lint,
     /// Build the connectors that misbehave in the tests, into target/guests
@@ -102,6 +106,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Fuzz(options) => fuzz::run(&workspace, &options)?,
         Command::Bench(options) => bench::run(&workspace, &options)?,
         Command::Torture(options) => torture::run(&workspace, &options)?,
+        Command::Conformance(options) => return conformance::run(&workspace, &options),
         Command::Lint => lint::run(&workspace)?,
         Command::Guests => guests::run(&workspace)?,
         Command::Faults => faults::run(&workspace)?,

@@ -3,7 +3,7 @@
 use super::ears::{Ears, Mouth};
 use crate::contract::{Earlier, Error, ErrorKind, Metadata, Outcome, Retry};
 use crate::imports::exchange::Incoming;
-use crate::imports::exchange::counterpart::{Breach, Counterpart, Reception, Target};
+use crate::imports::exchange::counterpart::{Breach, Counterpart, Loss, Offered, Reception, Target};
 use crate::state::pipe;
 use crate::state::spool::Spool;
 use async_trait::async_trait;
@@ -229,7 +229,8 @@ fn digest(mut body: impl io::Read) -> io::Result<[u8; 32]> {
 
 #[async_trait]
 impl Counterpart for Strict {
-    async fn offered(&mut self, metadata: &Metadata) -> Result<Reception, Error> {
+    async fn offered(&mut self, payload: &Offered) -> Result<Reception, Error> {
+        let metadata = &payload.metadata;
         self.ears.hear_metadata(&self.place, metadata);
         self.acts.push(Act::Offered(metadata.clone()));
         self.reached(Moment::Offer);
@@ -248,13 +249,17 @@ impl Counterpart for Strict {
         })
     }
 
+    async fn had(&mut self, _metadata: &Metadata) -> Result<bool, Error> {
+        Ok(false)
+    }
+
     fn made(&self) -> u64 {
         0 // The limit on payloads is no matter here: scripts have their own.
     }
 
-    async fn accept(&mut self, metadata: Metadata, body: Target) -> Result<bool, Error> {
+    async fn accept(&mut self, payload: Offered, body: Target) -> Result<bool, Error> {
         let taken = self.take(body);
-        self.acts.push(Act::Finished(metadata, taken.clone()));
+        self.acts.push(Act::Finished(payload.metadata, taken.clone()));
         taken.map(|_| true)
     }
 
@@ -263,14 +268,15 @@ impl Counterpart for Strict {
         error
     }
 
-    fn give_up(&mut self, metadata: Metadata, reason: Error) {
-        // What was refused is told with the host's own words, and what it did not hear of with those as well.
-        self.ears.hear_error(&self.place, &reason);
-        self.acts.push(Act::GivenUp(metadata, reason));
+    fn give_up(&mut self, payload: Offered, loss: Loss) {
+        if let Loss::Aborted(reason) = &loss {
+            self.ears.hear_error(&self.place, reason);
+        }
+        self.acts.push(Act::GivenUp(payload.metadata, loss.reason()));
     }
 
-    fn unfinished(&mut self, metadata: Metadata) {
-        self.acts.push(Act::Unfinished(metadata));
+    fn unfinished(&mut self, payload: Offered) {
+        self.acts.push(Act::Unfinished(payload.metadata));
     }
 
     async fn next(&mut self) -> Result<Option<Incoming>, Error> {

@@ -11,7 +11,7 @@ use crate::event::Event;
 use crate::meter::Meter;
 use crate::policy::LimitReached;
 use body::{Begun, SourceStream};
-use counterpart::{Breach, Counterpart, Reception};
+use counterpart::{Breach, Counterpart, Loss, Offered, Reception};
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
@@ -29,11 +29,15 @@ pub(crate) struct Desk {
     open: HashMap<u32, Open>,
     /// Writers handed out and not finished, by their handle.
     begun: HashMap<u32, Begun>,
+    /// The number of the writer that was begun last, in all calls.
+    last_writer: u64,
 }
 
-/// A payload that the guest has a reader of.
+/// A payload in the connector's hands.
 struct Open {
     incoming: Incoming,
+    /// What was known when it was handed out: a note of this try is the next one's to hear.
+    earlier: Option<Earlier>,
     /// Each stream of its body has a clone.
     held: Arc<()>,
 }
@@ -54,7 +58,7 @@ impl Desk {
         }
         for (_, begun) in self.begun.drain() {
             begun.close();
-            exchange.unfinished(begun.metadata);
+            exchange.unfinished(begun.payload);
         }
         Some(exchange)
     }
@@ -70,6 +74,11 @@ pub fn unsettled() -> Error {
             "the connector took the payload and did not say what became of it",
         )
     }
+}
+
+/// The answer to metadata that is larger than it may be.
+fn too_large(reached: &LimitReached) -> Error {
+    Error::new(ErrorKind::InvalidSettings, reached.to_string())
 }
 
 /// What reaches the guest when it would go beyond a limit.
@@ -119,9 +128,9 @@ impl State {
     }
 
     /// Notes that a payload will not come, unless another writer has delivered it.
-    fn give_up(&mut self, metadata: Metadata, reason: Error) {
+    fn give_up(&mut self, payload: Offered, loss: Loss) {
         if let Some(exchange) = &mut self.desk.exchange {
-            exchange.give_up(metadata, reason);
+            exchange.give_up(payload, loss);
         }
     }
 }
@@ -161,25 +170,34 @@ impl Host for State {
             )));
         }
         if let Err(reached) = self.check_metadata(&metadata) {
-            return Ok(Err(denied(&reached)));
+            return Ok(Err(too_large(&reached)));
         }
         let meter = self.meter(&metadata);
         let Some(exchange) = &mut self.desk.exchange else {
             return Ok(Ok(Offer::Stop));
         };
-        let target = match exchange.offered(&metadata).await {
+        // With those that are on their way: each of them may still be accepted.
+        let made = exchange.made() + self.desk.begun.len() as u64;
+        if made >= self.bounds.limits().payloads {
+            return Ok(match exchange.had(&metadata).await {
+                Ok(true) => Ok(Offer::Accepted),
+                Ok(false) => Err(denied(&self.bounds.reached("payloads"))),
+                Err(error) => Err(error),
+            });
+        }
+        self.desk.last_writer += 1;
+        let payload = Offered {
+            writer: self.desk.last_writer,
+            metadata,
+        };
+        let target = match exchange.offered(&payload).await {
             Ok(Reception::Accept(target)) => target,
             Ok(Reception::Skip) => return Ok(Ok(Offer::Skip)),
             Ok(Reception::Accepted) => return Ok(Ok(Offer::Accepted)),
             Ok(Reception::Stop) => return Ok(Ok(Offer::Stop)),
             Err(error) => return Ok(Err(error)),
         };
-        // With those that are on their way: each of them may still be accepted.
-        let made = exchange.made() + self.desk.begun.len() as u64;
-        if made >= self.bounds.limits().payloads {
-            return Ok(Err(denied(&self.bounds.reached("payloads"))));
-        }
-        let begun = Begun::new(metadata, target, meter, self.bounds.clone());
+        let begun = Begun::new(payload, target, meter, self.bounds.clone());
         let writer = self.table.push(Writer(()))?;
         self.desk.begun.insert(writer.rep(), begun);
         Ok(Ok(Offer::Accept(writer)))
@@ -199,8 +217,12 @@ impl Host for State {
             Err(error) => return Ok(Err(error)),
         };
         let reader = self.table.push(Reader(()))?;
-        let held = Arc::default();
-        self.desk.open.insert(reader.rep(), Open { incoming, held });
+        let open = Open {
+            earlier: incoming.earlier.clone(),
+            incoming,
+            held: Arc::default(),
+        };
+        self.desk.open.insert(reader.rep(), open);
         Ok(Ok(Some(reader)))
     }
 
@@ -213,8 +235,8 @@ impl Host for State {
         if exchange.problems() >= most {
             return Err(self.bounds.reached("payloads").into());
         }
-        let problem = problem.tamed();
         if exchange.problem(&id, &problem) {
+            let problem = problem.tamed();
             self.context.events.send(&Event::PayloadProblem {
                 step: self.context.step.clone(),
                 payload: label(&self.desk, &id),
@@ -234,7 +256,8 @@ impl State {
         self.table.delete(writer)?;
         let begun = self.desk.begun.remove(&handle).ok_or_else(outlived)?;
         if begun.is_held() {
-            self.desk.breach(Breach::WriterStream(begun.metadata.id.clone()));
+            self.desk
+                .breach(Breach::WriterStream(begun.payload.metadata.id.clone()));
         }
         Ok(begun)
     }
@@ -255,24 +278,24 @@ impl HostWriter for State {
         let begun = self.take(writer)?;
         if self.context.cancel.is_cancelled() {
             begun.close();
-            self.give_up(begun.metadata, cancelled());
+            self.give_up(begun.payload, Loss::Refused(cancelled()));
             return Ok(Err(cancelled()));
         }
         let Some(exchange) = &mut self.desk.exchange else {
             return Ok(Err(cancelled())); // There are no writers without one.
         };
         let accepted = match begun.whole() {
-            Ok((metadata, body)) => exchange
-                .accept(metadata.clone(), body)
+            Ok((payload, body)) => exchange
+                .accept(payload.clone(), body)
                 .await
-                .map(|goes_on| goes_on.then_some(metadata)),
+                .map(|goes_on| goes_on.then_some(payload.metadata)),
             Err(error) => Err(exchange.refusal(error).await),
         };
         let metadata = match accepted {
             Ok(Some(metadata)) => metadata,
             Ok(None) => return Ok(Ok(())),
             Err(error) => {
-                self.give_up(begun.metadata, error.clone());
+                self.give_up(begun.payload, Loss::Refused(error.clone()));
                 return Ok(Err(error));
             }
         };
@@ -288,7 +311,7 @@ impl HostWriter for State {
     fn abort(&mut self, writer: Resource<Writer>, reason: Error) -> wasmtime::Result<()> {
         let begun = self.take(writer)?;
         begun.close();
-        self.give_up(begun.metadata, reason.tamed());
+        self.give_up(begun.payload, Loss::Aborted(reason));
         Ok(())
     }
 
@@ -299,7 +322,7 @@ impl HostWriter for State {
             && let Some(begun) = self.desk.begun.remove(&handle)
         {
             begun.close();
-            self.give_up(begun.metadata, unsettled());
+            self.give_up(begun.payload, Loss::Dropped);
         }
         Ok(())
     }
@@ -307,22 +330,21 @@ impl HostWriter for State {
 
 impl State {
     fn open(&self, reader: &Resource<Reader>) -> wasmtime::Result<&Open> {
-        let open = self.desk.open.get(&reader.rep());
-        open.ok_or_else(|| wasmtime::Error::msg("the reader was settled before"))
+        self.desk.open.get(&reader.rep()).ok_or_else(settled_before)
     }
+}
 
-    fn incoming(&self, reader: &Resource<Reader>) -> wasmtime::Result<&Incoming> {
-        Ok(&self.open(reader)?.incoming)
-    }
+fn settled_before() -> wasmtime::Error {
+    wasmtime::Error::msg("the reader was settled before, or outlived its call")
 }
 
 impl HostReader for State {
     fn metadata(&mut self, reader: Resource<Reader>) -> wasmtime::Result<Metadata> {
-        Ok(self.incoming(&reader)?.payload.metadata.clone())
+        Ok(self.open(&reader)?.incoming.payload.metadata.clone())
     }
 
     fn options(&mut self, reader: Resource<Reader>) -> wasmtime::Result<String> {
-        Ok(self.incoming(&reader)?.options.clone())
+        Ok(self.open(&reader)?.incoming.options.clone())
     }
 
     fn body(
@@ -351,15 +373,14 @@ impl HostReader for State {
     }
 
     fn earlier(&mut self, reader: Resource<Reader>) -> wasmtime::Result<Option<Earlier>> {
-        Ok(self.incoming(&reader)?.earlier.clone())
+        Ok(self.open(&reader)?.earlier.clone())
     }
 
     async fn note(&mut self, reader: Resource<Reader>, text: String) -> wasmtime::Result<Result<(), Error>> {
         if text.len() as u64 > self.bounds.limits().metadata.0 {
             return Ok(Err(denied(&self.bounds.reached("metadata"))));
         }
-        let open = self.desk.open.get_mut(&reader.rep());
-        let open = open.ok_or_else(|| wasmtime::Error::msg("the reader was settled before"))?;
+        let open = self.desk.open.get_mut(&reader.rep()).ok_or_else(settled_before)?;
         match &mut self.desk.exchange {
             Some(exchange) => Ok(exchange.note(&mut open.incoming, text).await),
             None => Ok(Err(cancelled())), // There are no readers without one.
@@ -369,15 +390,12 @@ impl HostReader for State {
     fn settle(&mut self, reader: Resource<Reader>, outcome: Outcome) -> wasmtime::Result<()> {
         let handle = reader.rep();
         self.table.delete(reader)?;
-        let Some(Open { incoming, held }) = self.desk.open.remove(&handle) else {
-            wasmtime::bail!("the reader was settled before");
-        };
+        let Open { incoming, held, .. } = self.desk.open.remove(&handle).ok_or_else(settled_before)?;
         let id = &incoming.payload.metadata.id;
         if Arc::strong_count(&held) > 1 {
             self.desk.breach(Breach::ReaderStream(id.clone()));
         }
         let outcome = match outcome {
-            Outcome::Fail(error) => Outcome::Fail(error.tamed()),
             Outcome::Pass(metadata) if let Err(reached) = self.check_metadata(&metadata) => {
                 Outcome::Fail(denied(&reached))
             }

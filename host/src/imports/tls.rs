@@ -93,6 +93,7 @@ impl HostContext for State {
         context: Resource<Context>,
         server_name: String,
     ) -> wasmtime::Result<Result<Resource<Session>, Error>> {
+        self.may_call("tls.context.open")?;
         if self.tls.sessions >= self.bounds.limits().tls_sessions {
             return Ok(Err(self.too_many("tls_sessions")));
         }
@@ -119,6 +120,7 @@ impl HostSession for State {
         session: Resource<Session>,
         records: Vec<u8>,
     ) -> wasmtime::Result<Result<Received, Error>> {
+        self.may_call("tls.session.decrypt")?;
         Ok(self
             .table
             .get_mut(&session)?
@@ -131,6 +133,7 @@ impl HostSession for State {
         session: Resource<Session>,
         data: Vec<u8>,
     ) -> wasmtime::Result<Result<Vec<u8>, Error>> {
+        self.may_call("tls.session.encrypt")?;
         Ok(self
             .table
             .get_mut(&session)?
@@ -139,10 +142,12 @@ impl HostSession for State {
     }
 
     fn close(&mut self, session: Resource<Session>) -> wasmtime::Result<Vec<u8>> {
+        self.may_call("tls.session.close")?;
         Ok(self.table.get_mut(&session)?.close())
     }
 
     fn info(&mut self, session: Resource<Session>) -> wasmtime::Result<Option<Info>> {
+        self.may_call("tls.session.info")?;
         Ok(self.table.get(&session)?.info())
     }
 

@@ -82,6 +82,11 @@ static RANGES: LazyLock<Vec<(IpNet, Class)>> = LazyLock::new(|| {
         .collect()
 });
 
+/// The ranges that are not the internet's.
+pub(super) fn special() -> impl Iterator<Item = IpNet> {
+    RANGES.iter().map(|(range, _)| *range)
+}
+
 /// The address that is meant: an IPv4 address also where it comes in the clothes of IPv6.
 pub(crate) fn plain(address: IpAddr) -> IpAddr {
     match address {

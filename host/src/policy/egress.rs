@@ -1,6 +1,6 @@
 //! What the operator lets connectors reach. A connector reaches what its `plan` asks for *and* this allows.
 
-use super::address::{Class, class};
+use super::address::{Class, class, special};
 use super::target::{Ports, Target};
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
@@ -14,8 +14,9 @@ pub struct EgressPolicy {
     pub allow: Vec<Target>,
     /// What is refused, whatever else allows it.
     pub deny: Vec<Target>,
-    /// The ports to which data connections may go: secondary connections, to the other end of a first one.
-    pub data_ports: Ports,
+    /// The ports to which data connections may go: secondary connections, to the other end of a first one that is
+    /// allowed. None: only those that would be allowed for a first one.
+    pub data_ports: Option<Ports>,
     /// The ports on which a connector may wait for data connections (FTP's active mode); none: it may not.
     pub listen: Option<Ports>,
 }
@@ -27,7 +28,7 @@ impl Default for EgressPolicy {
             allow: Vec::new(),
             deny: Vec::new(),
             // Below are services that nobody wants a server to talk one into connecting to.
-            data_ports: Ports::from(1024..=u16::MAX),
+            data_ports: Some(Ports::from(1024..=u16::MAX)),
             listen: None,
         }
     }
@@ -69,6 +70,27 @@ pub enum Refusal {
 }
 
 impl EgressPolicy {
+    /// Only these targets, with these ports of theirs, for data connections too; and no listening.
+    #[must_use]
+    pub fn only(allow: Vec<Target>) -> Self {
+        Self {
+            public: false,
+            allow,
+            data_ports: None,
+            ..Self::default()
+        }
+    }
+
+    /// Whatever a plan asks for, one's own addresses included, but no listening: where there is nothing to protect, such
+    /// as on a machine that only runs tests.
+    #[must_use]
+    pub fn anything() -> Self {
+        Self {
+            public: true,
+            ..Self::only(special().map(Target::from).collect())
+        }
+    }
+
     /// Whether an address may be reached on at least one of the ports, under the name by which the plan knows it.
     ///
     /// # Errors
@@ -94,10 +116,14 @@ impl EgressPolicy {
 
     /// Whether a data connection may go to an address, which is the other end of a first connection or named by it.
     pub(crate) fn allows_data(&self, name: &str, address: IpAddr, port: u16) -> bool {
-        self.data_ports.overlap(&(port..=port))
+        let ports = port..=port;
+        let Some(data_ports) = &self.data_ports else {
+            return self.check(name, address, &ports).is_ok();
+        };
+        data_ports.overlap(&ports)
             && (self.allow.iter().any(|target| target.means(name, address))
                 || self.public && class(address).0 == Class::Public)
-            && self.check_denied(name, address, &(port..=port)).is_ok()
+            && self.check_denied(name, address, &ports).is_ok()
     }
 
     fn check_denied(&self, name: &str, address: IpAddr, ports: &RangeInclusive<u16>) -> Result<(), Refusal> {
@@ -254,6 +280,36 @@ mod tests {
         assert!(listed.allows_data("ftp.example", address, 50_000));
         assert!(!listed.allows_data("ftp.example", address, 80));
         assert!(!listed.allows_data("other.example", address, 50_000));
+    }
+
+    #[test]
+    fn what_is_only_allowed_holds_for_data_connections_with_its_ports() {
+        let only = EgressPolicy::only(vec!["127.0.0.1:2121,50000-50010".parse().expect("a target")]);
+        let address = "127.0.0.1".parse().expect("an address");
+        assert_eq!(check(&only, "127.0.0.1", "127.0.0.1", 2121), Ok(()));
+        assert!(check(&only, "127.0.0.1", "127.0.0.1", 2122).is_err());
+        assert!(check(&only, "ftp.example", "192.0.2.1", 2121).is_err());
+        assert!(only.allows_data("127.0.0.1", address, 50_010));
+        assert!(!only.allows_data("127.0.0.1", address, 50_011));
+    }
+
+    #[test]
+    fn anything_is_anything() {
+        let anything = EgressPolicy::anything();
+        for address in [
+            "192.0.2.1",
+            "127.0.0.1",
+            "169.254.169.254",
+            "10.0.0.1",
+            "::1",
+            "fe80::1",
+            "224.0.0.1",
+        ] {
+            assert_eq!(check(&anything, "h", address, 21), Ok(()), "{address}");
+            let address = address.parse().expect("an address");
+            assert!(anything.allows_data("h", address, 80), "{address}");
+        }
+        assert!(anything.check_listen(&(1024..=1024)).is_err());
     }
 
     #[test]

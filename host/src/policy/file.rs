@@ -192,7 +192,7 @@ impl Reader {
             public: file.public.unwrap_or(common.public),
             allow: allow.unwrap_or_else(|| common.allow.clone()),
             deny: [common.deny.clone(), denied].concat(),
-            data_ports: data_ports.unwrap_or_else(|| common.data_ports.clone()),
+            data_ports: data_ports.or_else(|| common.data_ports.clone()),
             listen: listen.or_else(|| common.listen.clone()),
         }
     }

@@ -214,7 +214,11 @@ impl Reach {
     /// A socket is connected: from now on it may be a first connection, to which others belong.
     pub(crate) fn connected(&self, socket: u32, peer: SocketAddr) {
         let mut granted = self.granted();
-        let hosts: Vec<String> = granted.first(peer).cloned().collect();
+        // What is wanted on any port of many, such as data connections themselves, is no control connection.
+        let single = granted
+            .first(peer)
+            .filter(|(rule, _)| rule.ports.start() == rule.ports.end());
+        let hosts: Vec<String> = single.map(|(_, host)| host.clone()).collect();
         if !hosts.is_empty() {
             let link = Link {
                 peer: peer.ip(),
@@ -231,13 +235,14 @@ impl Reach {
 }
 
 impl Granted {
-    /// The hosts of the plan that allow this address as a first connection.
-    fn first(&self, address: SocketAddr) -> impl Iterator<Item = &String> {
+    /// What in the plan allows this address as a first connection, with the host by which it does.
+    fn first(&self, address: SocketAddr) -> impl Iterator<Item = (&Rule, &String)> {
         let rules = self
             .rules
             .iter()
             .filter(move |rule| !rule.accept && !rule.secondary && rule.ports.contains(&address.port()));
-        rules.filter_map(|rule| rule.host.as_ref()).filter(move |host| {
+        let named = rules.filter_map(|rule| Some((rule, rule.host.as_ref()?)));
+        named.filter(move |(_, host)| {
             self.leads_to(host, address.ip())
                 && self
                     .operator

@@ -129,6 +129,15 @@ pub(crate) fn normalize(name: &str) -> String {
     name.trim_end_matches('.').to_ascii_lowercase()
 }
 
+impl From<IpNet> for Target {
+    fn from(range: IpNet) -> Self {
+        Self {
+            hosts: Hosts::Range(range),
+            ports: None,
+        }
+    }
+}
+
 impl FromStr for Target {
     type Err = String;
 

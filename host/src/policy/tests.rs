@@ -86,7 +86,7 @@ async fn data_connections_go_to_the_control_peer_while_its_connection_lives() {
 #[tokio::test]
 async fn the_operators_data_ports_hold_besides_the_plan() {
     let mut policy = Policy::default();
-    policy.egress.data_ports = "50000-51000".parse().expect("ports");
+    policy.egress.data_ports = Some("50000-51000".parse().expect("ports"));
     let reach = granted(&policy, &[control("192.0.2.1"), data("192.0.2.1")]).await;
     reach.connected(7, address("192.0.2.1:21"));
     assert!(reach.permits(address("192.0.2.1:50500"), TcpConnect));
@@ -237,7 +237,10 @@ instances:
     );
     assert_eq!(shown(&shop.egress.allow), ["shop.example"]);
     assert_eq!(shown(&shop.egress.deny), ["10.1.2.3", "10.9.9.9"]);
-    assert_eq!(shop.egress.data_ports.to_string(), "50000-51000");
+    assert_eq!(
+        shop.egress.data_ports,
+        Some("50000-51000".parse().expect("ports"))
+    );
     assert_eq!(shop.limits.value("cpu_quota"), "5%");
     assert_eq!(
         (shop.limits.value("memory"), common.limits.handles),

@@ -55,6 +55,13 @@ impl Body {
         Self::new(place, length, Some(spool))
     }
 
+    /// A body in memory, outside any quota.
+    #[must_use]
+    pub fn in_memory(bytes: Bytes) -> Self {
+        let length = bytes.len() as u64;
+        Self::new(Place::Memory(bytes), length, None)
+    }
+
     /// A small body that the ledger has.
     #[must_use]
     pub fn in_row(ledger: &Ledger, seq: Seq, length: u64) -> Self {

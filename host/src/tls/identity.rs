@@ -26,13 +26,32 @@ impl fmt::Debug for Identity {
     }
 }
 
-/// What a file was read for.
+/// What something was read for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
     /// The certificate with its chain.
     Certificate,
     /// The private key.
     Key,
+}
+
+/// Where a certificate or a key is from, for messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// A file.
+    File(PathBuf),
+    /// A text that the program has itself.
+    Text(Part),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(formatter, "{}", path.display()),
+            Self::Text(Part::Certificate) => formatter.write_str("the certificate's text"),
+            Self::Text(Part::Key) => formatter.write_str("the key's text"),
+        }
+    }
 }
 
 /// Why there is no client certificate. Never holds anything of a key.
@@ -49,43 +68,41 @@ pub enum IdentityError {
         reason: String,
     },
     /// Not PEM.
-    #[error("the file {} is not PEM text (RFC 7468): {reason}", path.display())]
+    #[error("{origin} is not PEM text (RFC 7468): {reason}")]
     NotPem {
         /// For what it was read.
         part: Part,
-        /// Which.
-        path: PathBuf,
+        /// Where it is from.
+        origin: Origin,
         /// What is wrong.
         reason: String,
     },
-    /// No certificate in the file.
-    #[error("there is no certificate in {}: it has to hold `-----BEGIN CERTIFICATE-----`", .0.display())]
-    NoCertificate(PathBuf),
-    /// No private key in the file.
-    #[error("there is no private key in {}: it has to hold `-----BEGIN PRIVATE KEY-----`", .0.display())]
-    NoKey(PathBuf),
+    /// There is no certificate.
+    #[error("there is no certificate in {0}: it has to hold `-----BEGIN CERTIFICATE-----`")]
+    NoCertificate(Origin),
+    /// There is no private key.
+    #[error("there is no private key in {0}: it has to hold `-----BEGIN PRIVATE KEY-----`")]
+    NoKey(Origin),
     /// The private key has a password.
     #[error(
-        "the private key in {} is encrypted: decrypt it first, for example with `openssl pkey -in KEY -out NEW`",
-        .0.display()
+        "the private key in {0} is encrypted: decrypt it first, for example with `openssl pkey -in KEY -out NEW`"
     )]
-    Encrypted(PathBuf),
+    Encrypted(Origin),
     /// A key of a kind that is not supported, or a damaged one.
     #[error(
-        "the private key in {} cannot be used: it has to be an RSA (2048 to 8192 bits), ECDSA (P-256, P-384) or Ed25519 key",
-        .0.display()
+        "the private key in {0} cannot be used: it has to be an RSA (2048 to 8192 bits), ECDSA (P-256, P-384) or Ed25519 key"
     )]
-    UnusableKey(PathBuf),
+    UnusableKey(Origin),
     /// A damaged certificate.
-    #[error("the certificate in {} cannot be read", .0.display())]
-    BadCertificate(PathBuf),
+    #[error("the certificate in {0} cannot be read")]
+    BadCertificate(Origin),
     /// The key belongs to another certificate.
-    #[error("the private key in {} does not belong to the first certificate in {}", key.display(), certificate.display())]
+    #[error("the private key in {key} does not belong to the first certificate in {certificate}")]
     Mismatch {
-        /// The key's file.
-        key: PathBuf,
-        /// The certificate's file.
-        certificate: PathBuf,
+        /// Where the key is from.
+        key: Origin,
+        /// Where the certificate is from.
+        certificate: Origin,
     },
 }
 
@@ -109,20 +126,39 @@ impl Identity {
     /// When they cannot be read, or do not belong together.
     pub fn read(certificate: &Path, key: &Path) -> Result<Self, IdentityError> {
         let chain = read(Part::Certificate, certificate)?;
-        let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&chain)
+        let private = read(Part::Key, key)?;
+        Self::of(
+            (&chain, Origin::File(certificate.to_owned())),
+            (&private, Origin::File(key.to_owned())),
+        )
+    }
+
+    /// The same of texts that the program has itself.
+    ///
+    /// # Errors
+    /// When they are not what they have to be, or do not belong together.
+    pub fn from_pem(certificate: &str, key: &str) -> Result<Self, IdentityError> {
+        Self::of(
+            (certificate.as_bytes(), Origin::Text(Part::Certificate)),
+            (key.as_bytes(), Origin::Text(Part::Key)),
+        )
+    }
+
+    fn of(
+        (chain, certificate): (&[u8], Origin),
+        (private, key): (&[u8], Origin),
+    ) -> Result<Self, IdentityError> {
+        let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(chain)
             .collect::<Result<_, _>>()
-            .map_err(|error| not_pem(Part::Certificate, certificate, &error))?;
+            .map_err(|error| not_pem(Part::Certificate, certificate.clone(), &error))?;
         if chain.is_empty() {
-            return Err(IdentityError::NoCertificate(certificate.to_owned()));
+            return Err(IdentityError::NoCertificate(certificate));
         }
-        let private = private_key(key)?;
+        let private = private_key(private, &key)?;
         let unusable = |error| match error {
-            rustls::Error::InconsistentKeys(_) => IdentityError::Mismatch {
-                key: key.to_owned(),
-                certificate: certificate.to_owned(),
-            },
-            rustls::Error::InvalidCertificate(_) => IdentityError::BadCertificate(certificate.to_owned()),
-            _ => IdentityError::UnusableKey(key.to_owned()),
+            rustls::Error::InconsistentKeys(_) => IdentityError::Mismatch { key, certificate },
+            rustls::Error::InvalidCertificate(_) => IdentityError::BadCertificate(certificate),
+            _ => IdentityError::UnusableKey(key),
         };
         let certified = CertifiedKey::from_der(chain, private, &provider()).map_err(unusable)?;
         Ok(Self(Arc::new(certified)))
@@ -133,19 +169,18 @@ impl Identity {
     }
 }
 
-fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, IdentityError> {
-    let text = read(Part::Key, path)?;
+fn private_key(text: &[u8], origin: &Origin) -> Result<PrivateKeyDer<'static>, IdentityError> {
     // Both the label of PKCS #8 and the header of the older form (RFC 1421) are known by this word.
-    let encrypted = String::from_utf8_lossy(&text)
+    let encrypted = String::from_utf8_lossy(text)
         .lines()
         .any(|line| line.starts_with("-----BEGIN ENCRYPTED") || line.starts_with("Proc-Type: 4,ENCRYPTED"));
     if encrypted {
-        return Err(IdentityError::Encrypted(path.to_owned()));
+        return Err(IdentityError::Encrypted(origin.clone()));
     }
-    match PrivateKeyDer::from_pem_slice(&text) {
+    match PrivateKeyDer::from_pem_slice(text) {
         Ok(key) => Ok(key),
-        Err(pem::Error::NoItemsFound) => Err(IdentityError::NoKey(path.to_owned())),
-        Err(error) => Err(not_pem(Part::Key, path, &error)),
+        Err(pem::Error::NoItemsFound) => Err(IdentityError::NoKey(origin.clone())),
+        Err(error) => Err(not_pem(Part::Key, origin.clone(), &error)),
     }
 }
 
@@ -162,7 +197,7 @@ fn read(part: Part, path: &Path) -> Result<Vec<u8>, IdentityError> {
     fs::read(path).map_err(|error| unreadable(error.to_string()))
 }
 
-fn not_pem(part: Part, path: &Path, error: &pem::Error) -> IdentityError {
+fn not_pem(part: Part, origin: Origin, error: &pem::Error) -> IdentityError {
     // The kind alone: what else an error of PEM holds are lines of the file, and one with a key is not to be shown.
     let reason = match error {
         pem::Error::MissingSectionEnd { .. } => "an `-----END …-----` line is missing",
@@ -172,7 +207,7 @@ fn not_pem(part: Part, path: &Path, error: &pem::Error) -> IdentityError {
     };
     IdentityError::NotPem {
         part,
-        path: path.to_owned(),
+        origin,
         reason: reason.to_owned(),
     }
 }

@@ -19,7 +19,7 @@ pub const BEGIN: Check = Check {
 pub const FINISH: Check = Check {
     id: "accept.finish",
     interface: "exchange",
-    sentence: "Says that the body is whole. Returns when the flow has accepted the payload for good;",
+    sentence: "It MUST NOT return before the flow has accepted the payload for good;",
     does: "Answers every `finish` with an error: the call tells it, and counts nothing as made.",
     needs: Needs::Calls,
 };
@@ -27,7 +27,7 @@ pub const FINISH: Check = Check {
 pub const STREAM: Check = Check {
     id: "accept.stream",
     interface: "exchange",
-    sentence: "When the host cannot take more bytes (a full disk, a limit) the stream fails, and `finish` gives the reason.",
+    sentence: "When the host cannot take more bytes (a full disk, a limit) the stream fails, and `finish` MUST give the reason.",
     does: "Lets the stream of every payload fail at its first byte: the call tells it, and counts nothing as made.",
     needs: Needs::Calls,
 };

@@ -33,7 +33,7 @@ pub const CONTRACT: Check = Check {
 pub const ENDPOINTS: Check = Check {
     id: "component.endpoints",
     interface: "connector",
-    sentence: "the function's name is the endpoint's name, and `describe` has an entry for each.",
+    sentence: "The function's name is the endpoint's name, and `describe` MUST have an entry for each endpoint, and for nothing else.",
     does: "Compares the exported functions of the endpoint type with the endpoints of `describe`.",
     needs: Needs::Nothing,
 };

@@ -12,7 +12,7 @@ use serde_json::Value;
 pub const PURE: Check = Check {
     id: "describe.pure",
     interface: "connector",
-    sentence: "Calls no import, always succeeds",
+    sentence: "It MUST call no import, always succeed,",
     does: "Calls `describe` where every import of the contract traps and nothing may be reached, within 5 seconds.",
     needs: Needs::Nothing,
 };
@@ -20,7 +20,7 @@ pub const PURE: Check = Check {
 pub const SAME: Check = Check {
     id: "describe.same",
     interface: "connector",
-    sentence: "always gives the same.",
+    sentence: "and always give the same.",
     does: "Calls `describe` twice in one instance and once more in another, and compares all answers.",
     needs: Needs::Nothing,
 };

@@ -21,7 +21,7 @@ pub const NEXT: Check = Check {
 pub const OPTIONS: Check = Check {
     id: "incoming.options",
     interface: "exchange",
-    sentence: "After a `fail` the siblings go on; whether the run ends is the flow's choice.",
+    sentence: "The siblings MUST go on; whether the run ends is the flow's choice.",
     does: "Gives the first of several payloads options that are no JSON: it fails with `invalid-settings`, and the others \
            are dealt with.",
     needs: Needs::Calls,
@@ -30,7 +30,7 @@ pub const OPTIONS: Check = Check {
 pub const ID: Check = Check {
     id: "incoming.id",
     interface: "exchange",
-    sentence: "Its id must be the one it came with.",
+    sentence: "Its id MUST be the one it came with;",
     does: "Compares the ids of payloads that are passed on with those that they came with.",
     needs: Needs::Calls,
 };

@@ -49,7 +49,7 @@ pub const STREAMS: Check = Check {
 pub const ID: Check = Check {
     id: "offer.id",
     interface: "exchange",
-    sentence: "`id` is never empty.",
+    sentence: "A host MUST refuse an empty `id` with `invalid-settings`",
     does: "Looks at all payloads that are offered.",
     needs: Needs::Calls,
 };

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 pub const PURE: Check = Check {
     id: "plan.pure",
     interface: "connector",
-    sentence: "Calls no import and opens nothing.",
+    sentence: "It MUST call no import.",
     does: "Calls `plan` where every import of the contract traps and nothing may be reached, within 5 seconds.",
     needs: Needs::Nothing,
 };
@@ -71,7 +71,7 @@ pub const SETTINGS: Check = Check {
 /// Options of the wrong kind.
 pub const OPTIONS: Check = Check {
     id: "plan.options",
-    interface: "connector",
+    interface: "types",
     sentence: "The endpoint's options as the flow states them, valid against the endpoint's schema.",
     does: "Gives each option of each endpoint in turn a value that the schema refuses, and options that are no JSON: \
            `invalid-settings`, never a trap.",
@@ -90,7 +90,7 @@ pub const FIELD: Check = Check {
 pub const ENDPOINT: Check = Check {
     id: "plan.endpoint",
     interface: "connector",
-    sentence: "the function's name is the endpoint's name",
+    sentence: "The function's name is the endpoint's name",
     does: "Plans for an endpoint that the connector does not have: an error, never a plan or a trap.",
     needs: Needs::Connection,
 };

@@ -10,7 +10,7 @@ use crate::flow::template;
 pub const OPEN: Check = Check {
     id: "plan.templates",
     interface: "connector",
-    sentence: "Strings that contain `{{` are templates and are not judged.",
+    sentence: "Strings that contain `{{` are templates and MUST NOT be judged.",
     does: "Puts a template in the place of each text in the options of each call, one at a time, and plans.",
     needs: Needs::Calls,
 };

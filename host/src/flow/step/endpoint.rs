@@ -57,7 +57,7 @@ impl EndpointStep {
             Err(Failure::TimeOut(_)) if Instant::now() >= work.deadline => {
                 Err(Failure::TimeOut(work.timeout))
             }
-            Err(failure) => Err(failure),
+            Err(failure) => Err(failure.tamed()),
         }
     }
 

@@ -1,8 +1,8 @@
 //! Bodies on their way between a guest and the spool.
 
-use super::counterpart::Target;
+use super::counterpart::{Offered, Target};
 use super::denied;
-use crate::contract::{Error, ErrorKind, Metadata, Retry};
+use crate::contract::{Error, ErrorKind, Retry};
 use crate::meter::Meter;
 use crate::policy::bounds::Bounds;
 use crate::state::body::BodyReader;
@@ -19,13 +19,13 @@ const READ_CHUNK: usize = 64 * 1024;
 
 /// A payload on its way in.
 pub(super) struct Begun {
-    pub(super) metadata: Metadata,
+    pub(super) payload: Offered,
     sink: Arc<Mutex<Sink>>,
     opened: bool,
 }
 
 impl Begun {
-    pub(super) fn new(metadata: Metadata, target: Target, meter: Meter, bounds: Bounds) -> Self {
+    pub(super) fn new(payload: Offered, target: Target, meter: Meter, bounds: Bounds) -> Self {
         let sink = Sink {
             target: Some(target),
             failure: None,
@@ -33,7 +33,7 @@ impl Begun {
             bounds,
         };
         Self {
-            metadata,
+            payload,
             sink: Arc::new(Mutex::new(sink)),
             opened: false,
         }
@@ -62,7 +62,7 @@ impl Begun {
     }
 
     /// The payload, if its body is whole.
-    pub(super) fn whole(&self) -> Result<(Metadata, Target), Error> {
+    pub(super) fn whole(&self) -> Result<(Offered, Target), Error> {
         let mut sink = self.sink();
         if let Some(failure) = sink.failure.take() {
             return Err(failure);
@@ -71,17 +71,17 @@ impl Begun {
             return Err(Error::new(ErrorKind::Internal, "the payload was finished before"));
         };
         let length = target.written();
-        let mut metadata = self.metadata.clone();
-        if let Some(size) = metadata.size.filter(|size| *size != length) {
+        let mut payload = self.payload.clone();
+        if let Some(size) = payload.metadata.size.filter(|size| *size != length) {
             let message = format!("the body has {length} bytes, and its metadata said {size}");
             return Err(Error {
                 retry: Retry::Backoff,
                 ..Error::new(ErrorKind::Data, message)
             });
         }
-        metadata.size = Some(length);
+        payload.metadata.size = Some(length);
         sink.meter.finish();
-        Ok((metadata, target))
+        Ok((payload, target))
     }
 }
 

@@ -1,8 +1,9 @@
 //! The flow's side of an exchange: who takes what a connector makes, and gives it what to work on.
 //!
-//! There are two. [`Exchange`](super::Exchange) keeps all of it in memory, for whoever calls a connector by hand; the
+//! Of ours, [`Exchange`](super::Exchange) keeps all of it in memory, for whoever calls a connector by hand; the
 //! runner's writes it to the ledger.
 
+use super::unsettled;
 use crate::bindings::flow::connector::exchange::Earlier;
 use crate::contract::{Error, ErrorKind, Metadata, Outcome, Retry};
 use crate::payload::Payload;
@@ -38,6 +39,38 @@ impl Incoming {
     }
 }
 
+/// A payload on its way in.
+#[derive(Debug, Clone)]
+pub struct Offered {
+    /// The number of the writer that brings it, which no other of the live connector has: the same payload may be begun
+    /// several times.
+    pub writer: u64,
+    /// What the connector says of it.
+    pub metadata: Metadata,
+}
+
+/// How a payload on its way in was lost.
+#[derive(Debug, Clone)]
+pub enum Loss {
+    /// The connector gave it up, and said why.
+    Aborted(Error),
+    /// The connector let it fall without a word.
+    Dropped,
+    /// The host did not accept it; the connector has heard this.
+    Refused(Error),
+}
+
+impl Loss {
+    /// Why, for a report.
+    #[must_use]
+    pub fn reason(self) -> Error {
+        match self {
+            Self::Aborted(reason) | Self::Refused(reason) => reason,
+            Self::Dropped => unsettled(),
+        }
+    }
+}
+
 /// What an offered payload is told.
 #[derive(Debug)]
 pub enum Reception {
@@ -56,7 +89,7 @@ pub enum Reception {
 pub enum Target {
     /// They are stored until later steps have dealt with them.
     Spool(Box<BodyWriter>),
-    /// They go on to another connector at once.
+    /// They go on at once, and the connector waits while nobody takes them: see [`pipe`](crate::state::pipe::pipe).
     Pipe(PipeWriter),
 }
 
@@ -116,23 +149,33 @@ pub enum Breach {
 }
 
 /// The flow's side of an exchange. What it is told has happened already; what it answers is the connector's to hear.
+///
+/// Errors come as the connector made them, of any length and with any character: who shows them on a terminal or keeps
+/// them shows and keeps [`Error::tamed`] ones.
 #[async_trait]
 pub trait Counterpart: Any + Send {
     /// A payload is offered.
     ///
     /// # Errors
     /// When it cannot be told whether it is wanted.
-    async fn offered(&mut self, metadata: &Metadata) -> Result<Reception, Error>;
+    async fn offered(&mut self, payload: &Offered) -> Result<Reception, Error>;
+
+    /// Whether this very payload was accepted before, by id and version. Asked where a limit allows no more of them: what
+    /// was accepted is answered so all the same, and anything else is not offered.
+    ///
+    /// # Errors
+    /// When it cannot be told.
+    async fn had(&mut self, metadata: &Metadata) -> Result<bool, Error>;
 
     /// Payloads that were accepted or given up in this exchange: what limits count.
     fn made(&self) -> u64;
 
-    /// A payload is whole. When this returns, it is accepted for good. False when its content was had before, and it goes
-    /// no further.
+    /// A payload is whole; the size in its metadata is that of its body. When this returns, it is accepted for good. False
+    /// when its content was had before, and it goes no further.
     ///
     /// # Errors
-    /// When it is not accepted.
-    async fn accept(&mut self, metadata: Metadata, body: Target) -> Result<bool, Error>;
+    /// When it is not accepted: [`Counterpart::give_up`] follows.
+    async fn accept(&mut self, payload: Offered, body: Target) -> Result<bool, Error>;
 
     /// Why a payload is not accepted whose bytes nobody took any more: who took them knows better than the bytes.
     async fn refusal(&mut self, error: Error) -> Error {
@@ -140,10 +183,10 @@ pub trait Counterpart: Any + Send {
     }
 
     /// A payload will not come.
-    fn give_up(&mut self, metadata: Metadata, reason: Error);
+    fn give_up(&mut self, payload: Offered, loss: Loss);
 
     /// A payload was begun, and neither finished nor given up when the call ended.
-    fn unfinished(&mut self, metadata: Metadata);
+    fn unfinished(&mut self, payload: Offered);
 
     /// The next payload to work on.
     ///

@@ -1,7 +1,7 @@
 //! The flow's side of an exchange, in memory.
 
 use super::accepted_meanwhile;
-use super::counterpart::{Counterpart, Incoming, Reception, Target};
+use super::counterpart::{Counterpart, Incoming, Loss, Offered, Reception, Target};
 use crate::bindings::flow::connector::exchange::Earlier;
 use crate::contract::{Error, ErrorKind, Metadata, Outcome};
 use crate::payload::Payload;
@@ -63,19 +63,24 @@ impl Exchange {
 
 #[async_trait]
 impl Counterpart for Exchange {
-    async fn offered(&mut self, metadata: &Metadata) -> Result<Reception, Error> {
-        Ok(if self.has(metadata) {
+    async fn offered(&mut self, payload: &Offered) -> Result<Reception, Error> {
+        Ok(if self.has(&payload.metadata) {
             Reception::Accepted
         } else {
             Reception::Accept(Target::Spool(Box::new(self.spool.writer())))
         })
     }
 
+    async fn had(&mut self, metadata: &Metadata) -> Result<bool, Error> {
+        Ok(self.has(metadata))
+    }
+
     fn made(&self) -> u64 {
         (self.accepted.len() + self.aborted.len()) as u64
     }
 
-    async fn accept(&mut self, metadata: Metadata, body: Target) -> Result<bool, Error> {
+    async fn accept(&mut self, payload: Offered, body: Target) -> Result<bool, Error> {
+        let metadata = payload.metadata;
         if self.has(&metadata) {
             return Err(accepted_meanwhile(
                 metadata.name.as_deref().unwrap_or(&metadata.id),
@@ -94,16 +99,17 @@ impl Counterpart for Exchange {
         Ok(true)
     }
 
-    fn give_up(&mut self, metadata: Metadata, reason: Error) {
+    fn give_up(&mut self, payload: Offered, loss: Loss) {
+        let metadata = payload.metadata;
         if !self.has(&metadata) {
             self.aborted.retain(|(other, _)| other.id != metadata.id);
-            self.aborted.push((metadata, reason));
+            self.aborted.push((metadata, loss.reason()));
         }
     }
 
-    fn unfinished(&mut self, metadata: Metadata) {
-        if !self.has(&metadata) {
-            self.unfinished.push(metadata);
+    fn unfinished(&mut self, payload: Offered) {
+        if !self.has(&payload.metadata) {
+            self.unfinished.push(payload.metadata);
         }
     }
 

@@ -136,6 +136,18 @@ fn files_that_are_no_identity_are_told_apart() {
 }
 
 #[test]
+fn texts_are_an_identity_as_files_are() {
+    let authority = Issued::authority("Example CA");
+    let (us, them) = (authority.server(), authority.server());
+    assert!(Identity::from_pem(&us.pem(), &us.key_pem()).is_ok());
+    let error = Identity::from_pem(&us.pem(), &them.key_pem()).expect_err("another's key");
+    assert_eq!(
+        error.to_string(),
+        "the private key in the key's text does not belong to the first certificate in the certificate's text"
+    );
+}
+
+#[test]
 fn keys_never_show() {
     let issued = Issued::authority("Example CA").server();
     let identities: Identities = [("us".to_owned(), identity(&issued))].into();

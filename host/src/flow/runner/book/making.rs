@@ -15,7 +15,7 @@ impl Book {
         if let Some(error) = self.broken() {
             return Err(internal(&error));
         }
-        if self.is_made(metadata)? || self.adopts(metadata).await? {
+        if self.had(metadata).await? {
             return Ok(Reception::Accepted);
         }
         if let Some(key) = self.dedupe.before(&self.place.flow, &self.place.step, metadata) {
@@ -42,6 +42,11 @@ impl Book {
             return Ok(Reception::Stop);
         }
         Ok(Reception::Accept(Target::Spool(Box::new(self.spool.writer()))))
+    }
+
+    /// Whether a payload was accepted before, in this run or in one that left it to this one.
+    pub(in crate::flow) async fn had(&self, metadata: &Metadata) -> Result<bool, Error> {
+        Ok(self.is_made(metadata)? || self.adopts(metadata).await?)
     }
 
     /// Takes a payload over that an earlier run of the flow was left with, if there is one: it goes on where it was.

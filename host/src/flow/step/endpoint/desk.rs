@@ -6,7 +6,7 @@ use crate::contract::{Effect, Error, ErrorKind, Metadata, Outcome};
 use crate::flow::runner::book::{Book, Item, internal};
 use crate::flow::step::Work;
 use crate::imports::exchange::Incoming;
-use crate::imports::exchange::counterpart::{Counterpart, Reception, Target};
+use crate::imports::exchange::counterpart::{Counterpart, Loss, Offered, Reception, Target};
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
@@ -56,35 +56,40 @@ impl Desk {
 
 #[async_trait]
 impl Counterpart for Desk {
-    async fn offered(&mut self, metadata: &Metadata) -> Result<Reception, Error> {
+    async fn offered(&mut self, payload: &Offered) -> Result<Reception, Error> {
+        let metadata = &payload.metadata;
         self.remember(&metadata.id, metadata.name.as_deref());
         self.book.offered(metadata).await
+    }
+
+    async fn had(&mut self, metadata: &Metadata) -> Result<bool, Error> {
+        self.book.had(metadata).await
     }
 
     fn made(&self) -> u64 {
         self.made
     }
 
-    async fn accept(&mut self, metadata: Metadata, body: Target) -> Result<bool, Error> {
+    async fn accept(&mut self, payload: Offered, body: Target) -> Result<bool, Error> {
         let Target::Spool(writer) = body else {
             return Err(Error::new(ErrorKind::Internal, "this step made no pipe"));
         };
-        let goes_on = self.book.accept(metadata, *writer).await?;
+        let goes_on = self.book.accept(payload.metadata, *writer).await?;
         self.has_made();
         Ok(goes_on)
     }
 
-    fn give_up(&mut self, metadata: Metadata, reason: Error) {
+    fn give_up(&mut self, payload: Offered, loss: Loss) {
         // Another writer may have delivered it.
-        if !self.book.is_made(&metadata).unwrap_or(false) {
+        if !self.book.is_made(&payload.metadata).unwrap_or(false) {
             self.made += 1;
-            self.book.lost(&metadata, reason);
+            self.book.lost(&payload.metadata, loss.reason().tamed());
         }
     }
 
-    fn unfinished(&mut self, metadata: Metadata) {
-        if !self.book.is_made(&metadata).unwrap_or(false) {
-            self.book.unfinished(metadata);
+    fn unfinished(&mut self, payload: Offered) {
+        if !self.book.is_made(&payload.metadata).unwrap_or(false) {
+            self.book.unfinished(payload.metadata);
         }
     }
 
@@ -125,7 +130,7 @@ impl Counterpart for Desk {
                 self.book.pass(&item, metadata, &facts, 0);
             }
             Outcome::Consume => self.book.consume(&item),
-            Outcome::Fail(error) => self.book.fail(&item, error),
+            Outcome::Fail(error) => self.book.fail(&item, error.tamed()),
         }
     }
 
@@ -137,7 +142,7 @@ impl Counterpart for Desk {
 
     fn problem(&mut self, id: &str, problem: &Error) -> bool {
         let label = self.label(id).unwrap_or_else(|| id.to_owned());
-        let new = self.book.trouble(&label, problem);
+        let new = self.book.trouble(&label, &problem.clone().tamed());
         self.problems += u64::from(new);
         new
     }

@@ -11,7 +11,7 @@ use crate::contract::{Effect, Error, ErrorKind, Metadata, Outcome, Retry};
 use crate::failure::Failure;
 use crate::flow::runner::book::{Book, Item};
 use crate::flow::step::{Action, Session, Work};
-use crate::imports::exchange::counterpart::{Counterpart, Incoming, Reception, Target};
+use crate::imports::exchange::counterpart::{Counterpart, Incoming, Loss, Offered, Reception, Target};
 use crate::imports::exchange::unsettled;
 use crate::payload::Payload;
 use crate::state::body::Body;
@@ -85,7 +85,7 @@ pub(super) async fn attempt(
             Ok(())
         }
         Err(Failure::TimeOut(_)) if Instant::now() >= work.deadline => Err(Failure::TimeOut(work.timeout)),
-        Err(failure) => Err(failure),
+        Err(failure) => Err(failure.tamed()),
     }
 }
 
@@ -146,13 +146,14 @@ fn broken_off(step: &str) -> Error {
 
 #[async_trait]
 impl Counterpart for Source {
-    async fn offered(&mut self, metadata: &Metadata) -> Result<Reception, Error> {
+    async fn offered(&mut self, payload: &Offered) -> Result<Reception, Error> {
         // One that was given up; it is not to overtake the next.
         self.verdict().await;
-        match self.desk.offered(metadata).await? {
+        match self.desk.offered(payload).await? {
             Reception::Accept(_) => {}
             other => return Ok(other),
         }
+        let metadata = &payload.metadata;
         let (seq, earlier) = self.book.stream(metadata).await?;
         let (writer, reader) = pipe();
         let body = Body::on_its_way(reader, metadata.size.unwrap_or(0));
@@ -180,11 +181,15 @@ impl Counterpart for Source {
         Ok(Reception::Accept(Target::Pipe(writer)))
     }
 
+    async fn had(&mut self, metadata: &Metadata) -> Result<bool, Error> {
+        self.desk.had(metadata).await
+    }
+
     fn made(&self) -> u64 {
         self.desk.made()
     }
 
-    async fn accept(&mut self, metadata: Metadata, body: Target) -> Result<bool, Error> {
+    async fn accept(&mut self, payload: Offered, body: Target) -> Result<bool, Error> {
         let Target::Pipe(pipe) = body else {
             return Err(Error::new(
                 ErrorKind::Internal,
@@ -195,7 +200,7 @@ impl Counterpart for Source {
         let Some((item, verdict)) = self.verdict().await else {
             return Err(Error::new(ErrorKind::Internal, "the payload was finished before"));
         };
-        let size = metadata.size.unwrap_or(0);
+        let size = payload.metadata.size.unwrap_or(0);
         let (metadata, facts) = verdict?;
         self.book.arrived(&item, &self.to, metadata, size, &facts).await?;
         self.desk.has_made();
@@ -209,12 +214,12 @@ impl Counterpart for Source {
         }
     }
 
-    fn give_up(&mut self, metadata: Metadata, reason: Error) {
-        self.desk.give_up(metadata, reason);
+    fn give_up(&mut self, payload: Offered, loss: Loss) {
+        self.desk.give_up(payload, loss);
     }
 
-    fn unfinished(&mut self, metadata: Metadata) {
-        self.desk.unfinished(metadata);
+    fn unfinished(&mut self, payload: Offered) {
+        self.desk.unfinished(payload);
     }
 
     async fn next(&mut self) -> Result<Option<Incoming>, Error> {
@@ -270,24 +275,28 @@ impl Sink {
 
 #[async_trait]
 impl Counterpart for Sink {
-    async fn offered(&mut self, _: &Metadata) -> Result<Reception, Error> {
+    async fn offered(&mut self, _: &Offered) -> Result<Reception, Error> {
         Err(Error::new(
             ErrorKind::Unsupported,
             "a step that takes a stream (`delivery: streaming` in the step before) cannot make documents of its own",
         ))
     }
 
+    async fn had(&mut self, _: &Metadata) -> Result<bool, Error> {
+        Ok(false)
+    }
+
     fn made(&self) -> u64 {
         0
     }
 
-    async fn accept(&mut self, _: Metadata, _: Target) -> Result<bool, Error> {
+    async fn accept(&mut self, _: Offered, _: Target) -> Result<bool, Error> {
         Ok(false) // Nothing was offered.
     }
 
-    fn give_up(&mut self, _: Metadata, _: Error) {}
+    fn give_up(&mut self, _: Offered, _: Loss) {}
 
-    fn unfinished(&mut self, _: Metadata) {}
+    fn unfinished(&mut self, _: Offered) {}
 
     async fn next(&mut self) -> Result<Option<Incoming>, Error> {
         while let Some(passing) = self.receiver.recv().await {
@@ -328,7 +337,7 @@ impl Counterpart for Sink {
                 ErrorKind::Unsupported,
                 "the step that takes the stream kept the document to itself; with `delivery: streaming` it has to pass it on",
             )),
-            Outcome::Fail(error) => Err(error),
+            Outcome::Fail(error) => Err(error.tamed()),
         });
     }
 
@@ -343,7 +352,7 @@ impl Counterpart for Sink {
 
     fn problem(&mut self, id: &str, problem: &Error) -> bool {
         let label = self.label(id).unwrap_or_else(|| id.to_owned());
-        let new = self.book.trouble(&label, problem);
+        let new = self.book.trouble(&label, &problem.clone().tamed());
         self.problems += u64::from(new);
         new
     }
