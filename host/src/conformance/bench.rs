@@ -318,7 +318,7 @@ impl Bench {
     fn hand_in(&self, strict: &mut Strict, call: &Planned, inbox: &Inbox) -> anyhow::Result<()> {
         if let (Inbox::BadOptions, Some(first)) = (inbox, call.incoming.first()) {
             let mut payload = self.payload(first)?;
-            payload.metadata.id = BAD_OPTIONS.to_owned();
+            BAD_OPTIONS.clone_into(&mut payload.metadata.id);
             strict
                 .inbox
                 .push_back(Incoming::new(payload, "no JSON".to_owned()));

@@ -135,7 +135,7 @@ impl Ears {
                 );
             }
             Event::Progress { what, .. } => {
-                ears.hear(Mouth::Other, &format!("the progress of {place}"), what)
+                ears.hear(Mouth::Other, &format!("the progress of {place}"), what);
             }
             // The rest repeats what the exchange was told.
             _ => {}

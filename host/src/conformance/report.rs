@@ -263,7 +263,7 @@ impl Report {
         })
     }
 
-    /// The same as JUnit's XML. Checks that were not made are skipped ones there.
+    /// The same as the XML of `JUnit`. Checks that were not made are skipped ones there.
     ///
     /// # Errors
     /// Never in practice: a text takes everything.
@@ -283,7 +283,7 @@ impl Report {
                 } else {
                     format!("{}: ", self.shown(&case.name))
                 };
-                status.set_message(format!("{}: {case}{reason}", case_word(entry.verdict())));
+                status.set_message(format!("{}: {case}{reason}", entry.verdict().name()));
             }
             if matches!(entry.verdict(), Verdict::Failed(_)) {
                 status.set_description(format!(
@@ -299,10 +299,6 @@ impl Report {
         report.add_test_suite(suite);
         Ok(report.to_string()?)
     }
-}
-
-fn case_word(verdict: &Verdict) -> &'static str {
-    verdict.name()
 }
 
 /// All checks with the sentences that they are about, for people.

@@ -152,6 +152,9 @@ impl SettingsFile {
     }
 }
 
+/// The member that is wrong, as the end of a pointer, and what is wrong with it.
+type Wrong = (&'static str, String);
+
 struct Fitting<'a> {
     file: &'a SettingsFile,
     connector: &'a Connector,
@@ -296,7 +299,7 @@ impl Fitting<'_> {
         Ok(options)
     }
 
-    fn payload(&self, file: &IncomingFile) -> Result<(Metadata, Option<Vec<u8>>), (&'static str, String)> {
+    fn payload(&self, file: &IncomingFile) -> Result<(Metadata, Option<Vec<u8>>), Wrong> {
         let content = match (&file.content, &file.file) {
             (Some(text), None) => text.clone().into_bytes(),
             (None, Some(path)) => {

@@ -118,7 +118,10 @@ pub fn careless() -> Descriptor {
 pub fn unsteady() -> Descriptor {
     static TIMES: AtomicU64 = AtomicU64::new(0);
     Descriptor {
-        description: format!("For tests; asked {} times.", TIMES.fetch_add(1, Ordering::Relaxed)),
+        description: format!(
+            "For tests; asked {} times.",
+            TIMES.fetch_add(1, Ordering::Relaxed)
+        ),
         ..plain()
     }
 }

@@ -49,8 +49,8 @@ pub mod work;
 pub mod endpoints {
     pub use crate::honest::{make, pass};
     pub use crate::misbehave::misbehave;
-    pub use crate::silent::check;
     pub use crate::plan::plan;
+    pub use crate::silent::check;
 }
 
 /// The functions of the component `sequence`.

@@ -41,7 +41,12 @@ fn descriptions_stay_the_same_and_are_schemas() {
 
 #[test]
 fn descriptions_need_no_help() {
-    for guest in ["describe_calls_an_import", "describe_loops", "describe_panics", "describe_waits"] {
+    for guest in [
+        "describe_calls_an_import",
+        "describe_loops",
+        "describe_panics",
+        "describe_waits",
+    ] {
         assert_fails(guest, &["describe.pure"]);
     }
     assert_fails("describe_strange_endpoints", &["component.endpoints"]);
@@ -53,7 +58,10 @@ fn what_is_no_connector_fails_where_it_shows() {
     let cases = [
         (b"no wasm".to_vec(), "component.valid"),
         (component("(module)"), "component.valid"),
-        (component(r#"(component (import "a:b/c@1.0.0" (instance)))"#), "component.imports"),
+        (
+            component(r#"(component (import "a:b/c@1.0.0" (instance)))"#),
+            "component.imports",
+        ),
         (component("(component)"), "component.contract"),
     ];
     for (bytes, expected) in cases {

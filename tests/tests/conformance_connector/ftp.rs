@@ -41,7 +41,8 @@ fn passes_on(kind: Kind) {
     server.write("work/once/c.csv", "c\n");
     server.write("work/old.txt", "old\n");
     let settings = settings(&server);
-    let report = flow_tests::guests::host().block_on(async move { conformance("ftp", Some(&settings)).await });
+    let report =
+        flow_tests::guests::host().block_on(async move { conformance("ftp", Some(&settings)).await });
     assert!(report.is_clean(), "{}", report.text());
     // Nothing is passed over in silence.
     let not_run = named(&report, |verdict| matches!(verdict, Verdict::NotRun(_)));

@@ -31,13 +31,22 @@ fn a_failure_is_an_exit_code_and_a_failure_for_build_servers() {
     let ran = run(&bench, &[&guest, "--json", "--junit", "report.xml"]);
     assert_eq!(ran.code, Some(1), "{ran}");
     let report: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran}"));
-    let id = report["checks"].as_array().into_iter().flatten().find(|check| check["id"] == "describe.id");
+    let id = report["checks"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|check| check["id"] == "describe.id");
     let id = id.expect("there is such a check");
     assert_eq!(id["verdict"], "failed");
     assert_eq!(id["sentence"], "Stable, lower case, for example `ftp`.");
     let files = bench.files("");
     let xml = String::from_utf8_lossy(&files["report.xml"]).into_owned();
-    for words in ["name=\"describe.id\"", "<failure", "<skipped", "Stable, lower case"] {
+    for words in [
+        "name=\"describe.id\"",
+        "<failure",
+        "<skipped",
+        "Stable, lower case",
+    ] {
         assert!(xml.contains(words), "{words:?} is not in: {xml}");
     }
 }
@@ -65,5 +74,9 @@ fn all_checks_are_listed_with_their_sentences() {
     let bench = Bench::new();
     let ran = run(&bench, &["--list"]);
     assert_eq!(ran.code, Some(0), "{ran}");
-    assert!(ran.stdout.contains("context.wit: The message MUST NOT contain a secret."), "{ran}");
+    assert!(
+        ran.stdout
+            .contains("context.wit: The message MUST NOT contain a secret."),
+        "{ran}"
+    );
 }

@@ -81,7 +81,9 @@ fn answer(words: &[&str], added: Vec<u8>, things: &Things) -> Vec<u8> {
     match words {
         ["HELLO", password] if *password == PASSWORD => b"OK\n".to_vec(),
         ["LIST"] => {
-            let lines = things.iter().map(|(name, bytes)| format!("{name} {}\n", bytes.len()));
+            let lines = things
+                .iter()
+                .map(|(name, bytes)| format!("{name} {}\n", bytes.len()));
             let lines: String = lines.collect();
             format!("{}\n{lines}", things.len()).into_bytes()
         }

@@ -105,7 +105,7 @@ pub(super) async fn run(bench: &mut Bench, index: usize) {
         bench
             .book
             .put(&ORIGINAL, &case, Verdict::unless(missing(bench, &again)));
-        if let Some(verdict) = unchanged(before.as_ref(), after) {
+        if let Some(verdict) = unchanged(before.as_ref(), after, false) {
             bench.book.put(&ORIGINAL, &case, verdict);
         }
     }

@@ -63,9 +63,9 @@ pub(super) async fn run(bench: &mut Bench) {
     let before = bench.remains().await;
     let plain = check(bench, &connection, false).await;
     let looked = bench.remains().await;
-    let read_only = unchanged(before.as_ref(), looked.clone());
+    let read_only = unchanged(before.as_ref(), looked.clone(), false);
     let probed = check(bench, &connection, true).await;
-    let probe = unchanged(looked.as_ref(), bench.remains().await);
+    let probe = unchanged(looked.as_ref(), bench.remains().await, false);
     let wrong = match other_secrets(bench, &connection) {
         Some(other) => Some(check(bench, &other, false).await),
         None => None,

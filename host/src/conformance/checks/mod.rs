@@ -101,6 +101,7 @@ pub(super) async fn run(bench: &mut Bench) {
         incoming::run(bench, index).await;
         stopping::run(bench, index).await;
         offers::run_last(bench, index).await;
+        incoming::run_last(bench, index);
     }
     errors::run(bench);
     secrets::run(bench);

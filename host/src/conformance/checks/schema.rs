@@ -173,7 +173,8 @@ impl Property<'_> {
     }
 
     fn has_wrong_default(&self, whole: &Value) -> bool {
-        let Some(default) = self.schema.get("default") else {
+        // Null says that there is none.
+        let Some(default) = self.schema.get("default").filter(|default| !default.is_null()) else {
             return false;
         };
         let mut schema = self.schema.clone();

@@ -1,6 +1,6 @@
 //! How a connector ends when it is told to.
 
-use super::verdicts::{ended, stopped, unchanged};
+use super::verdicts::{ended, stopped, told_effect, unchanged};
 use super::{Check, CheckId, Needs};
 use crate::conformance::bench::{Bench, Inbox, Ran};
 use crate::conformance::counterpart::{Bodies, Canceller, Moment, Next, Script, WAITING};
@@ -52,7 +52,8 @@ pub const REMAINS: Check = Check {
     id: "cancel.remains",
     interface: "context",
     sentence: "after it has removed what it left half done.",
-    does: "Compares what is on the remote system before and after each call that is cancelled.",
+    does: "Compares what is on the remote system before and after each call that is cancelled. Where the error says that it \
+           had an effect, what was there may have another content.",
     needs: Needs::Remains,
 };
 /// Within the time it has.
@@ -99,6 +100,7 @@ pub(super) async fn run(bench: &mut Bench, index: usize) {
         }
         return;
     }
+    let mut told = false;
     let offers = !bench.offered.is_empty();
     if offers {
         let script = Script {
@@ -126,6 +128,7 @@ pub(super) async fn run(bench: &mut Bench, index: usize) {
         ..stalled
     };
     let ran = bench.call(&call, cancelled, Inbox::Stalled).await;
+    told |= told_effect(&ran);
     // Where no byte moves there is nothing to wait for, and the call has ended long before.
     let waited = ran.took >= WAITING;
     let verdict = if waited {
@@ -137,13 +140,14 @@ pub(super) async fn run(bench: &mut Bench, index: usize) {
     let ran = bench
         .call_within(DEADLINE_LIMIT, &call, stalled, Inbox::Stalled)
         .await;
+    told |= told_effect(&ran);
     let verdict = match &ran.result {
         _ if ran.took < DEADLINE_LIMIT && !matches!(ran.result, Err(Failure::Trap(_))) => does_not_wait(&ran),
         Err(Failure::Connector(_)) => Verdict::Passed,
         other => Verdict::Failed(ended(other)),
     };
     bench.book.put(&DEADLINE, name, verdict);
-    if let Some(verdict) = unchanged(before.as_ref(), bench.remains().await) {
+    if let Some(verdict) = unchanged(before.as_ref(), bench.remains().await, told) {
         bench.book.put(&REMAINS, name, verdict);
     }
 }

@@ -3,7 +3,7 @@
 use crate::conformance::bench::{Ran, Remains};
 use crate::conformance::counterpart::Act;
 use crate::conformance::report::Verdict;
-use crate::contract::{ErrorKind, Outcome, Summary};
+use crate::contract::{Effect, ErrorKind, Outcome, Summary};
 use crate::failure::Failure;
 use std::time::Duration;
 
@@ -59,8 +59,17 @@ pub(super) fn stopped<T>(result: &Result<T, Failure>, cancelled_for: Option<Dura
     }
 }
 
-/// What has changed on the remote system between two looks at it.
-pub(super) fn changed(before: &Remains, after: &Remains) -> Option<String> {
+/// Whether a call told that what it was about may be done in part, or whole.
+pub(super) fn told_effect(ran: &Ran) -> bool {
+    let own = matches!(&ran.result, Err(Failure::Connector(error)) if error.effect != Effect::None);
+    own || ran
+        .count(|act| matches!(act, Act::Settled(_, Outcome::Fail(error)) if error.effect != Effect::None))
+        > 0
+}
+
+/// What has changed on the remote system between two looks at it. Where an effect was `told`, what was there before may
+/// have changed, but nothing may be left behind.
+pub(super) fn changed(before: &Remains, after: &Remains, told: bool) -> Option<String> {
     let new: Vec<_> = after
         .keys()
         .filter(|id| !before.contains_key(*id))
@@ -73,7 +82,7 @@ pub(super) fn changed(before: &Remains, after: &Remains) -> Option<String> {
         .collect();
     let other = before
         .iter()
-        .filter(|(id, sum)| after.get(*id).is_some_and(|now| now != *sum));
+        .filter(|(id, sum)| !told && after.get(*id).is_some_and(|now| now != *sum));
     let other: Vec<_> = other.map(|(id, _)| id.as_str()).collect();
     let parts = [
         ("left behind", new),
@@ -91,9 +100,10 @@ pub(super) fn changed(before: &Remains, after: &Remains) -> Option<String> {
 pub(super) fn unchanged(
     before: Option<&Result<Remains, String>>,
     after: Option<Result<Remains, String>>,
+    told: bool,
 ) -> Option<Verdict> {
     Some(match (before?, after?) {
-        (Ok(before), Ok(after)) => Verdict::unless(changed(before, &after)),
+        (Ok(before), Ok(after)) => Verdict::unless(changed(before, &after, told)),
         (Err(reason), _) => Verdict::Failed(reason.clone()),
         (_, Err(reason)) => Verdict::Failed(reason),
     })
@@ -117,11 +127,15 @@ mod tests {
                 .collect()
         };
         let before: Remains = remains(&[("a", 1), ("b", 1)]);
-        assert_eq!(changed(&before, &before), None);
+        assert_eq!(changed(&before, &before, false), None);
         let after = remains(&[("a", 2), (".a.part", 1)]);
         assert_eq!(
-            changed(&before, &after).as_deref(),
+            changed(&before, &after, false).as_deref(),
             Some("left behind: .a.part; gone: b; with another content: a")
+        );
+        assert_eq!(
+            changed(&before, &after, true).as_deref(),
+            Some("left behind: .a.part; gone: b")
         );
     }
 

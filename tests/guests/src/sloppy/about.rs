@@ -17,7 +17,8 @@ pub fn describe() -> Descriptor {
         "required": ["host", "port", "password"],
         "additionalProperties": false,
     });
-    let options = json!({ "type": "object", "properties": { "sin": words("Sin") }, "additionalProperties": false });
+    let options =
+        json!({ "type": "object", "properties": { "sin": words("Sin") }, "additionalProperties": false });
     let endpoints = ["make", "pass", "misbehave"].map(|name| Endpoint {
         name: name.to_owned(),
         title: name.to_owned(),

@@ -40,7 +40,10 @@ pub fn altered(fault: Error, sin: &str, call: &Call) -> Error {
         "secret-in-error" => {
             let password = Connection::parse(&call.connection).map(|connection| connection.password);
             let password = password.unwrap_or_default().replace('/', "%2F");
-            error(fault.kind, format!("store://user:{password}@host: {}", fault.message))
+            error(
+                fault.kind,
+                format!("store://user:{password}@host: {}", fault.message),
+            )
         }
         _ => fault,
     }
@@ -73,7 +76,9 @@ fn run(call: &Call, sin: &str, hidden: bool) -> Result<Summary, Error> {
     let mut summary = nothing();
     let mut store = None;
     while let Some(reader) = next(sin)? {
-        let Some(reader) = readable(reader, sin, &mut summary)? else { continue };
+        let Some(reader) = readable(reader, sin, &mut summary)? else {
+            continue;
+        };
         if sin == "secret-in-log" {
             context::log(LogLevel::Trace, &format!("HELLO {}", connection.password));
         }
@@ -143,10 +148,12 @@ fn offer_all(
             Err(fault) => return Err(fault),
         }
     }
-    if sin == "leave-open"
-        && let Ok(Offer::Accept(writer)) = exchange::begin(&metadata("open"))
-    {
-        forget(writer);
+    if sin == "leave-open" {
+        match exchange::begin(&metadata("open"))? {
+            Offer::Accept(writer) => forget(writer),
+            Offer::Skip => summary.skipped += 1,
+            Offer::Accepted | Offer::Stop => {}
+        }
     }
     Ok(())
 }
@@ -161,7 +168,9 @@ fn of(name: &str, length: u64, sin: &str, connection: &Connection) -> Metadata {
         "folder-in-name" => offered.name = Some(format!("folder/{name}")),
         "attribute-twice" => offered.attributes = vec![("a".to_owned(), String::new()); 2],
         "wrong-size" => offered.size = Some(length + 1),
-        "secret-in-metadata" => offered.attributes = vec![("password".to_owned(), connection.password.clone())],
+        "secret-in-metadata" => {
+            offered.attributes = vec![("password".to_owned(), connection.password.clone())]
+        }
         "new-ids" => {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             offered.id = format!("{name} at {now:?}");
@@ -204,5 +213,9 @@ fn write(body: &OutputStream, mut bytes: &[u8], deaf: bool) -> Result<(), Error>
         body.write(now).map_err(failed)?;
         bytes = later;
     }
-    if context::cancelled() && !deaf { Err(cancelled()) } else { Ok(()) }
+    if context::cancelled() && !deaf {
+        Err(cancelled())
+    } else {
+        Ok(())
+    }
 }

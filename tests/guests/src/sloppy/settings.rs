@@ -37,13 +37,22 @@ impl Connection {
 
 /// The sin that options name; none is one that nothing does.
 pub fn sin(options: &str) -> Result<String, Error> {
-    string(&object(options, "/options", &["sin"])?, "/options", "sin", Some(""))
+    string(
+        &object(options, "/options", &["sin"])?,
+        "/options",
+        "sin",
+        Some(""),
+    )
 }
 
 fn object(text: &str, at: &str, known: &[&str]) -> Result<Map<String, Value>, Error> {
     match serde_json::from_str(text) {
         Ok(Value::Object(members)) => {
-            let sin = members.get("sin").and_then(Value::as_str).unwrap_or_default().to_owned();
+            let sin = members
+                .get("sin")
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned();
             match members.keys().find(|name| !known.contains(&name.as_str())) {
                 Some(name) => Err(wrong(&format!("{at}/{name}"), &sin)),
                 None => Ok(members),
@@ -53,7 +62,12 @@ fn object(text: &str, at: &str, known: &[&str]) -> Result<Map<String, Value>, Er
     }
 }
 
-fn string(members: &Map<String, Value>, at: &str, name: &str, default: Option<&str>) -> Result<String, Error> {
+fn string(
+    members: &Map<String, Value>,
+    at: &str,
+    name: &str,
+    default: Option<&str>,
+) -> Result<String, Error> {
     match (members.get(name), default) {
         (Some(Value::String(text)), _) => Ok(text.clone()),
         (None, Some(default)) => Ok(default.to_owned()),
@@ -68,7 +82,10 @@ fn wrong(field: &str, sin: &str) -> Error {
     let details = (sin != "no-field").then(|| json!({ "field": field }).to_string());
     Error {
         details,
-        ..error(ErrorKind::InvalidSettings, format!("{field} is not what it has to be."))
+        ..error(
+            ErrorKind::InvalidSettings,
+            format!("{field} is not what it has to be."),
+        )
     }
 }
 
@@ -81,7 +98,10 @@ pub fn plan(endpoint: Option<String>, call: &Call) -> Result<Vec<Egress>, Error>
     let known = ["make", "pass", "misbehave"];
     if let Some(endpoint) = endpoint {
         if !known.contains(&endpoint.as_str()) && connection.sin != "any-endpoint" {
-            return Err(error(ErrorKind::InvalidSettings, format!("There is no endpoint `{endpoint}`.")));
+            return Err(error(
+                ErrorKind::InvalidSettings,
+                format!("There is no endpoint `{endpoint}`."),
+            ));
         }
         let sin = sin(&call.options)?;
         if connection.sin == "judge-templates" && sin.contains("{{") {

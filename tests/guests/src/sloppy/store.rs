@@ -6,7 +6,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use super::settings::Connection;
-use crate::bindings::flow::connector::context;
+use crate::bindings::flow::connector::context::{self, LogLevel};
 use crate::bindings::flow::connector::types::{Error, ErrorKind};
 use crate::options::error;
 
@@ -39,9 +39,13 @@ impl Store {
         let stream = TcpStream::connect(address).map_err(|fault| broken(&fault))?;
         stream.set_nonblocking(true).map_err(|fault| broken(&fault))?;
         let mut store = Self { stream, deaf };
+        context::log(LogLevel::Trace, "> HELLO ***");
         match store.ask(&format!("HELLO {}", connection.password))?.as_str() {
             "OK" => Ok(store),
-            _ => Err(error(ErrorKind::Authentication, "The store does not accept the password.")),
+            _ => Err(error(
+                ErrorKind::Authentication,
+                "The store does not accept the password.",
+            )),
         }
     }
 
@@ -127,10 +131,17 @@ impl Store {
 }
 
 fn number<T: std::str::FromStr>(text: &str) -> Result<T, Error> {
-    text.parse()
-        .map_err(|_| error(ErrorKind::Protocol, format!("The store gave no number but {text:?}.")))
+    text.parse().map_err(|_| {
+        error(
+            ErrorKind::Protocol,
+            format!("The store gave no number but {text:?}."),
+        )
+    })
 }
 
 fn broken(fault: &io::Error) -> Error {
-    error(ErrorKind::Unreachable, format!("The connection to the store broke: {fault}."))
+    error(
+        ErrorKind::Unreachable,
+        format!("The connection to the store broke: {fault}."),
+    )
 }

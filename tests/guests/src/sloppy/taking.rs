@@ -26,7 +26,9 @@ fn run(call: &Call, sin: &str) -> Result<Summary, Error> {
     let mut summary = nothing();
     let mut store = None;
     while let Some(reader) = next(sin)? {
-        let Some(reader) = readable(reader, sin, &mut summary)? else { continue };
+        let Some(reader) = readable(reader, sin, &mut summary)? else {
+            continue;
+        };
         let store = match &mut store {
             Some(store) => store,
             none => none.insert(Store::open(&connection, sin == "deaf")?),
@@ -36,7 +38,11 @@ fn run(call: &Call, sin: &str) -> Result<Summary, Error> {
             Ok(bytes) => {
                 summary.payloads += 1;
                 summary.bytes += bytes;
-                let id = if sin == "other-id" { "another".to_owned() } else { metadata.id.clone() };
+                let id = if sin == "other-id" {
+                    "another".to_owned()
+                } else {
+                    metadata.id.clone()
+                };
                 Reader::settle(reader, &Outcome::Pass(Metadata { id, ..metadata }));
             }
             Err(fault) if fault.kind == ErrorKind::Cancelled => return Err(fault),
