@@ -148,7 +148,7 @@ impl Connector {
             .map_err(|error| import_error(&error))?;
         if !exports
             .iter()
-            .any(|name| name.starts_with("flow:connector/connector@"))
+            .any(|name| name.starts_with("flow:connector/connector@0.1."))
         {
             let exports = if exports.is_empty() {
                 "nothing".to_owned()
@@ -224,13 +224,17 @@ fn names(component: &Component, side: Side) -> Vec<String> {
     }
 }
 
-/// The linker names the missing import in quotes or backquotes somewhere in its chain of reasons.
+/// The linker names the missing import, and what is missing in it, in backquotes or quotes somewhere in its chain of
+/// reasons.
 fn import_error(error: &wasmtime::Error) -> LoadError {
     let text = format!("{error:#}");
-    let name = text
-        .split(['`', '"'])
-        .find(|part| part.contains('/') && part.contains(':'));
-    LoadError::Import(name.map_or_else(|| text.clone(), str::to_owned))
+    let mut quoted = text.split(['`', '"']).skip(1).step_by(2);
+    let interface = quoted.find(|name| name.contains('/') && name.contains(':'));
+    LoadError::Import(match (interface, quoted.next()) {
+        (Some(interface), Some(item)) => format!("{interface} with `{item}`"),
+        (Some(interface), None) => interface.to_owned(),
+        (None, _) => text.clone(),
+    })
 }
 
 /// Walks the exported interfaces for functions of the endpoint type.

@@ -105,6 +105,54 @@ async fn an_export_of_the_right_name_and_the_wrong_type_is_a_mismatch() {
     );
 }
 
+/// The FTP connector, with other versions or names in its imports and exports.
+fn renamed(from: &str, to: &str) -> Vec<u8> {
+    assert_eq!(from.len(), to.len(), "lengths are written in the component");
+    let (from, to) = (from.as_bytes(), to.as_bytes());
+    let mut bytes = flowhost::FTP_COMPONENT.to_vec();
+    let places: Vec<usize> = (0..bytes.len() - from.len())
+        .filter(|place| bytes[*place..].starts_with(from))
+        .collect();
+    assert!(!places.is_empty(), "{from:?} is not in it");
+    for place in places {
+        bytes[place..place + to.len()].copy_from_slice(to);
+    }
+    bytes
+}
+
+#[tokio::test]
+async fn connectors_of_other_versions_that_import_nothing_new_are_loaded() {
+    for version in ["@0.1.0", "@0.1.9"] {
+        let loaded = load_bytes(&renamed("@0.1.1", version)).await;
+        loaded.unwrap_or_else(|error| panic!("{version}: {error}"));
+    }
+}
+
+#[tokio::test]
+async fn what_is_new_to_this_host_is_named() {
+    for (from, to, words) in [
+        ("@0.1.1", "@0.2.0", "@0.2.0"),
+        (
+            "flow:connector/connector@0.1.1",
+            "flow:connector/connector@0.2.0",
+            "flow:connector/connector@0.2.0",
+        ),
+        (
+            "remaining-ms",
+            "remaining-us",
+            "imports flow:connector/context@0.1.1 with `remaining-us`,",
+        ),
+        (
+            "reader.note",
+            "reader.nota",
+            "imports flow:connector/exchange@0.1.1 with `[method]reader.nota`,",
+        ),
+    ] {
+        let error = load_bytes(&renamed(from, to)).await.expect_err(to);
+        assert!(error.to_string().contains(words), "{error}");
+    }
+}
+
 #[tokio::test]
 async fn an_import_that_the_host_has_not_is_named() {
     let error = load_text(

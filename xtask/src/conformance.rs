@@ -117,14 +117,7 @@ pub fn python(workspace: &Workspace) -> Result<String> {
             .context("Python 3.11 or later with its module venv is needed (on Debian: python3-venv)")?;
         process::run(
             Command::new(&python)
-                .args([
-                    "-m",
-                    "pip",
-                    "install",
-                    "--quiet",
-                    "--disable-pip-version-check",
-                    "--requirement",
-                ])
+                .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"])
                 .arg(&lock),
         )?;
         std::fs::write(&mark, "").with_context(|| format!("cannot write {}", mark.display()))?;

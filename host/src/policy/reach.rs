@@ -156,10 +156,12 @@ impl Reach {
                     names.insert(name.clone(), resolve(name).await);
                 }
                 if !egress.secondary {
+                    // The ports of a plan that listens are one's own: the other end may have any.
+                    let ports = if accept { &(0..=u16::MAX) } else { &ports };
                     let found: &mut Vec<IpAddr> = names.entry(name.clone()).or_default();
                     let checked: Vec<_> = found
                         .iter()
-                        .map(|address| operator.check(name, *address, &ports).map(|()| *address))
+                        .map(|address| operator.check(name, *address, ports).map(|()| *address))
                         .collect();
                     let refusal = checked.iter().find_map(|checked| checked.clone().err());
                     *found = checked.into_iter().flatten().collect();
@@ -295,7 +297,11 @@ impl Granted {
     fn may_accept(&self, address: IpAddr) -> bool {
         self.rules
             .iter()
-            .any(|rule| rule.accept && self.belongs(rule, address))
+            .filter(|rule| rule.accept)
+            .any(|rule| match (&rule.host, rule.secondary) {
+                (Some(host), false) => self.leads_to(host, address),
+                _ => self.belongs(rule, address),
+            })
     }
 
     fn refuse(&self, what: &str) {

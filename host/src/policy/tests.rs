@@ -120,6 +120,31 @@ async fn listening_needs_a_plan_and_the_operator_and_accepts_only_the_control_pe
 }
 
 #[tokio::test]
+async fn who_may_connect_of_itself_is_who_the_plan_names_and_the_operator_allows() {
+    let plan = [egress("192.0.2.1", 40_000, 40_010, Direction::Accept, false)];
+    let policy = Policy::default().listen("40000-40100").expect("ports");
+    let listening = granted(&policy, &plan).await;
+    assert!(listening.permits(address("0.0.0.0:40000"), TcpListen));
+    assert!(listening.permits(address("192.0.2.1:5555"), TcpAccept));
+    assert!(!listening.permits(address("192.0.2.2:5555"), TcpAccept));
+    let mut nobody = policy;
+    nobody.egress.public = false;
+    let refused = reach(&nobody)
+        .grant(&plan)
+        .await
+        .expect_err("nobody may be reached");
+    assert!(refused.to_string().contains("192.0.2.1"), "{refused}");
+}
+
+#[tokio::test]
+async fn what_is_wanted_on_many_ports_is_no_control_connection() {
+    let many = egress("192.0.2.1", 21, 30, Direction::Connect, false);
+    let reach = granted(&Policy::default(), &[many, data("192.0.2.1")]).await;
+    reach.connected(7, address("192.0.2.1:21"));
+    assert!(!reach.permits(address("192.0.2.1:40000"), TcpConnect));
+}
+
+#[tokio::test]
 async fn any_address_is_granted_for_the_stated_ports_beside_a_first_connection() {
     let reach = granted(&Policy::default(), &[control("192.0.2.1"), data("*")]).await;
     let elsewhere = address("198.51.100.7:40000");

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use flowhost::contract::{Error, ErrorKind, Metadata, Outcome};
+use flowhost::contract::{Earlier, Error, ErrorKind, Metadata, Outcome};
 use flowhost::imports::exchange::Incoming;
 use flowhost::imports::exchange::counterpart::{Counterpart, Loss, Offered, Reception, Target};
 use flowhost::state::pipe::pipe;
@@ -44,7 +44,7 @@ pub(super) struct Flow {
     cancel: CancellationToken,
     accepted: Accepted,
     /// What the connector has not taken.
-    pub(super) inbox: VecDeque<Incoming>,
+    inbox: VecDeque<Incoming>,
     /// Ids of what the connector took and let fall.
     pub(super) unsettled: Vec<String>,
     /// Payloads on their way, by their writers.
@@ -240,9 +240,13 @@ impl Counterpart for Flow {
 
     async fn note(&mut self, incoming: &mut Incoming, text: String) -> Result<(), Error> {
         let id = incoming.payload.metadata.id.clone();
+        let noted = text.clone();
         let ask = |ask| Event::Noted { ask, id, text };
         match self.suite.ask(self.call, &self.cancel, ask).await {
-            Word::Note(true) => Ok(()),
+            Word::Note(true) => {
+                incoming.earlier = Some(Earlier { note: Some(noted) });
+                Ok(())
+            }
             Word::Error(error) => Err(words::to_error(error)),
             word => Err(beside_the_point(&word)),
         }

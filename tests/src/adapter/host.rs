@@ -116,7 +116,8 @@ impl Host {
         let bytes = tokio::fs::read(component)
             .await
             .map_err(|error| refused(format!("{} cannot be read: {error}", component.display())))?;
-        let connector = self.runtime.load(&bytes).await.map_err(refused)?;
+        let connector = self.runtime.load(&bytes).await;
+        let connector = connector.map_err(|error| refused(error.to_string()))?;
         let loaded = Loaded {
             endpoints: connector.endpoints().map(str::to_owned).collect(),
             descriptor: words::descriptor(&connector.descriptor),

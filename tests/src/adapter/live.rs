@@ -16,7 +16,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use tokio_util::sync::CancellationToken;
 
 use super::flow::{Accepted, Flow};
-use super::outcome::{Outcome, called, failed, given, not_called, refused};
+use super::outcome::{Outcome, called, failed, given, refused, reply};
 use super::suite::Suite;
 use super::{settings, start, words};
 use crate::protocol::event::{self as told, Checked, Failed, Planned, Reply};
@@ -107,11 +107,9 @@ impl Live {
     }
 
     pub(super) async fn call(&self, id: u64, call: Call, cancel: CancellationToken) -> Reply {
-        let ids = call.incoming.iter().map(|given| given.metadata.id.clone());
-        let ids: Vec<String> = ids.collect();
         match self.try_call(id, call, cancel).await {
             Ok(reply) => reply,
-            Err(failed) => not_called(id, ids, failed),
+            Err(failed) => reply(id, Err(failed)),
         }
     }
 

@@ -49,35 +49,15 @@ pub(super) fn called(id: u64, flow: Flow, answer: Result<Summary, Failure>) -> R
     }
 }
 
-/// The reply to a call that was not even begun.
-pub(super) fn not_called(id: u64, handed_in: Vec<String>, failed: Failed) -> Reply {
-    Reply {
-        unsettled: handed_in.into_iter().map(untouched).collect(),
-        ..reply(id, Err(failed))
-    }
-}
-
-fn untouched(id: String) -> Unsettled {
-    let counted = Counted::Untouched;
-    Unsettled { id, counted }
-}
-
-/// What was handed in and not settled. After the connector's own error nothing of it was touched; after anything else
-/// nobody knows what became of what the connector had taken.
+/// What the connector took and did not settle. After its own error nothing of it was touched; after anything else nobody
+/// knows what became of it.
 fn unsettled(flow: Flow, answer: &Result<Summary, Failure>) -> Vec<Unsettled> {
-    let taken_as = match answer {
+    let counted = match answer {
         Err(Failure::Connector(_)) => Counted::Untouched,
         _ => Counted::Unknown,
     };
-    let taken = flow.unsettled.into_iter().map(|id| Unsettled {
-        id,
-        counted: taken_as,
-    });
-    let left = flow
-        .inbox
-        .into_iter()
-        .map(|incoming| incoming.payload.metadata.id);
-    taken.chain(left.map(untouched)).collect()
+    let ids = flow.unsettled.into_iter();
+    ids.map(|id| Unsettled { id, counted }).collect()
 }
 
 /// What a request gives.
@@ -90,10 +70,10 @@ pub(super) fn given(value: &impl Serialize) -> Outcome {
 }
 
 /// A request that cannot be done as it is.
-pub(super) fn refused(message: impl ToString) -> Failed {
+pub(super) fn refused(message: impl Into<String>) -> Failed {
     Failed {
         kind: FailedKind::Refused,
-        message: message.to_string(),
+        message: message.into(),
         error: None,
     }
 }
@@ -112,7 +92,7 @@ pub(super) fn failed(failure: Failure) -> Failed {
         kind,
         message: failure.to_string(),
         error: match failure {
-            Failure::Connector(error) => Some(words::error(error)),
+            Failure::Connector(error) => Some(Box::new(words::error(error))),
             _ => None,
         },
     }

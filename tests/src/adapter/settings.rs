@@ -15,7 +15,7 @@ use crate::protocol::event::Failed;
 pub(super) fn connection(connector: &Connector, text: &str) -> Result<(), Failed> {
     fit(
         &schema(&connector.descriptor.connection_schema)?,
-        "connection",
+        "connection settings",
         text,
         false,
     )

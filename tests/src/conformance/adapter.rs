@@ -1,5 +1,6 @@
 //! The process of a host under test.
 
+use std::collections::{HashMap, VecDeque};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -34,8 +35,12 @@ pub struct Adapter {
     child: Child,
     input: Option<ChildStdin>,
     heard: Receiver<Heard>,
+    /// Lines that came while something else was waited for.
+    set_aside: VecDeque<event::Line>,
     errors: Arc<Mutex<Vec<String>>>,
     next_id: u64,
+    /// Components that it has loaded, by what they are, with their names.
+    pub loaded: HashMap<String, String>,
 }
 
 impl Adapter {
@@ -62,10 +67,7 @@ impl Adapter {
             let _ = send.send(Heard::End);
         });
         let errors: Arc<Mutex<Vec<String>>> = Arc::default();
-        let (output, kept) = (
-            child.stderr.take().context("it has an output")?,
-            Arc::clone(&errors),
-        );
+        let (output, kept) = (child.stderr.take().context("it has an output")?, Arc::clone(&errors));
         std::thread::spawn(move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {
                 let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -85,8 +87,10 @@ impl Adapter {
             input: child.stdin.take(),
             child,
             heard,
+            set_aside: VecDeque::new(),
             errors,
             next_id: 1,
+            loaded: HashMap::new(),
         };
         let hello = adapter
             .ask(Task::Hello { protocol: PROTOCOL }, HELLO_WITHIN)
@@ -128,35 +132,37 @@ impl Adapter {
     /// # Errors
     /// When the host has ended, or says what is not in the protocol.
     pub fn receive(&mut self, within: Duration) -> Result<Option<event::Line>> {
+        match self.set_aside.pop_front() {
+            Some(line) => Ok(Some(line)),
+            None => self.hear(within),
+        }
+    }
+
+    fn hear(&mut self, within: Duration) -> Result<Option<event::Line>> {
         match self.heard.recv_timeout(within) {
             Ok(Heard::Line(text)) => {
                 let line = event::Line::parse(&text);
-                line.map(Some)
-                    .with_context(|| format!("the host says {}", shortened(&text)))
+                line.map(Some).with_context(|| format!("the host says {}", shortened(&text)))
             }
             Err(RecvTimeoutError::Timeout) => Ok(None),
             Ok(Heard::End) | Err(RecvTimeoutError::Disconnected) => bail!("the host has ended"),
         }
     }
 
-    /// Sends a request that has no events, and waits for its reply.
+    /// Sends a request that has no events, and waits for its reply. What other requests have to say meanwhile is not
+    /// lost.
     ///
     /// # Errors
     /// When there is none in time.
     pub fn ask(&mut self, task: Task, within: Duration) -> Result<Reply> {
         let name = format!("{task:?}");
-        let name = name
-            .split([' ', '(', '{'])
-            .next()
-            .unwrap_or_default()
-            .to_lowercase();
+        let name = name.split([' ', '(', '{']).next().unwrap_or_default().to_lowercase();
         let id = self.request(task)?;
         let end = Instant::now() + within;
         loop {
-            match self.receive(end.saturating_duration_since(Instant::now()))? {
+            match self.hear(end.saturating_duration_since(Instant::now()))? {
                 Some(event::Line::Reply(reply)) if reply.id == id => return Ok(reply),
-                // The last words of a case that was given up.
-                Some(_) => {}
+                Some(other) => self.set_aside.push_back(other),
                 None => bail!("no reply to `{name}` within {within:?}"),
             }
         }
@@ -165,10 +171,7 @@ impl Adapter {
     /// The end of what it wrote to its standard error.
     #[must_use]
     pub fn last_words(&self) -> String {
-        self.errors
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .join("\n")
+        self.errors.lock().unwrap_or_else(PoisonError::into_inner).join("\n")
     }
 }
 

@@ -15,7 +15,7 @@ use super::servers::{Servers, bytes};
 use super::values::Values;
 use super::verdict;
 use crate::protocol::contract::{Metadata, Offer};
-use crate::protocol::event::{Event, FailedKind, Line, Loaded};
+use crate::protocol::event::{self, Event, FailedKind, Line};
 use crate::protocol::request::{self, Body, Call, Start, Take, Task, Word};
 
 /// How long a component may take to be compiled.
@@ -41,11 +41,13 @@ pub fn play(case: &Case, adapter: &mut Adapter) -> Result<Vec<String>> {
     let folder = tempfile::tempdir()?;
     let mut values = Values::default();
     let servers = Servers::start(case, &mut values)?;
-    let Some(mut faults) = load(case, adapter, folder.path())? else {
-        return Ok(Vec::new());
+    let Loaded { connector, mut faults } = load(case, adapter, folder.path())?;
+    let Some(connector) = connector else {
+        return Ok(faults);
     };
     let mut stage = Stage {
         case,
+        connector,
         adapter,
         servers: &servers,
         values: &values,
@@ -63,8 +65,25 @@ pub fn play(case: &Case, adapter: &mut Adapter) -> Result<Vec<String>> {
     Ok(faults)
 }
 
-/// Loads the component. None when it was refused, as it had to be.
-fn load(case: &Case, adapter: &mut Adapter, folder: &Path) -> Result<Option<Vec<String>>> {
+/// What came of loading.
+struct Loaded {
+    /// What it is called; none when it was refused.
+    connector: Option<String>,
+    faults: Vec<String>,
+}
+
+/// Loads the component, unless this host has it already and nothing of that is looked at: compiling takes long.
+fn load(case: &Case, adapter: &mut Adapter, folder: &Path) -> Result<Loaded> {
+    let component = format!("{:?}", case.component);
+    if let (Loading::Loaded { endpoints: None, descriptor }, Some(name)) =
+        (&case.load, adapter.loaded.get(&component))
+        && descriptor.is_empty()
+    {
+        return Ok(Loaded {
+            connector: Some(name.clone()),
+            faults: Vec::new(),
+        });
+    }
     let task = Task::Load {
         name: case.id.clone(),
         component: case.component.file(folder)?,
@@ -74,23 +93,20 @@ fn load(case: &Case, adapter: &mut Adapter, folder: &Path) -> Result<Option<Vec<
         (Loading::Refused { words }, None, Some(failed)) => {
             let mut faults = verdict::lacking(&failed.message, words);
             if failed.kind != FailedKind::Refused {
-                faults.push(format!(
-                    "expected `refused`, was {:?}: {}",
-                    failed.kind, failed.message
-                ));
+                faults.push(format!("expected `refused`, was {:?}: {}", failed.kind, failed.message));
             }
-            Ok((!faults.is_empty()).then_some(faults))
+            Ok(Loaded {
+                connector: None,
+                faults,
+            })
         }
-        (Loading::Refused { .. }, Some(_), _) => Ok(Some(vec!["it was loaded".to_owned()])),
-        (
-            Loading::Loaded {
-                endpoints,
-                descriptor,
-            },
-            Some(loaded),
-            None,
-        ) => {
-            let loaded: Loaded = serde_json::from_value(loaded).context("the reply to `load`")?;
+        (Loading::Refused { .. }, Some(_), _) => Ok(Loaded {
+            connector: None,
+            faults: vec!["it was loaded".to_owned()],
+        }),
+        (Loading::Loaded { endpoints, descriptor }, Some(loaded), None) => {
+            let loaded: event::Loaded = serde_json::from_value(loaded).context("the reply to `load`")?;
+            adapter.loaded.insert(component, case.id.clone());
             let mut faults = Vec::new();
             if let Some(expected) = endpoints {
                 let (mut expected, mut found) = (expected.clone(), loaded.endpoints.clone());
@@ -102,7 +118,10 @@ fn load(case: &Case, adapter: &mut Adapter, folder: &Path) -> Result<Option<Vec<
             }
             let members = serde_json::to_value(&loaded.descriptor)?;
             verdict::members("descriptor", descriptor, &members, &mut faults);
-            Ok(Some(faults))
+            Ok(Loaded {
+                connector: Some(case.id.clone()),
+                faults,
+            })
         }
         (_, _, Some(failed)) => bail!("it was not loaded: {}", failed.message),
         (_, None, None) => bail!("the reply to `load` is neither `ok` nor `failed`"),
@@ -121,6 +140,8 @@ enum Due {
 
 struct Stage<'a> {
     case: &'a Case,
+    /// What its component is called.
+    connector: String,
     adapter: &'a mut Adapter,
     servers: &'a Servers,
     values: &'a Values,
@@ -143,30 +164,19 @@ struct Running<'a> {
 
 impl<'a> Stage<'a> {
     fn play(&mut self) -> Result<Vec<String>> {
-        let mut ended = Vec::new();
-        let case = self.case;
-        if case.together {
-            for request in &case.requests {
-                self.make(request)?;
-            }
-            ended.extend(self.to_the_end()?);
-        } else {
-            for request in &case.requests {
-                self.make(request)?;
-                ended.extend(self.to_the_end()?);
-            }
-        }
-        let several = ended.len() > 1;
+        let requests = &self.case.requests;
+        let at_once = if self.case.together { requests.len() } else { 1 };
         let mut faults = Vec::new();
-        for (number, running) in ended.iter().enumerate() {
-            let found = verdict::of(running.request, &running.ledger, self.servers)?;
-            faults.extend(found.into_iter().map(|fault| {
-                if several {
-                    format!("request {}: {fault}", number + 1)
-                } else {
-                    fault
-                }
-            }));
+        let mut number = 0;
+        for requests in requests.chunks(at_once.max(1)) {
+            for request in requests {
+                self.make(request)?;
+            }
+            for running in self.to_the_end()? {
+                number += 1;
+                let found = verdict::of(running.request, &running.ledger, self.servers)?;
+                faults.extend(found.into_iter().map(|fault| format!("request {number}: {fault}")));
+            }
         }
         Ok(faults)
     }
@@ -179,7 +189,7 @@ impl<'a> Stage<'a> {
             let policy = self.values.fill(&serde_json::to_value(&start.policy)?)?;
             let task = Task::Start(Start {
                 instance: instance.clone(),
-                connector: self.case.id.clone(),
+                connector: self.connector.clone(),
                 run: request.run.clone().unwrap_or_else(|| self.run()),
                 policy: serde_json::from_value(policy)?,
                 limits: start.limits,
@@ -277,11 +287,7 @@ impl<'a> Stage<'a> {
                 Some(Body::File(file))
             }
         };
-        let own = incoming
-            .options
-            .as_ref()
-            .map(|own| self.values.fill(own))
-            .transpose()?;
+        let own = incoming.options.as_ref().map(|own| self.values.fill(own)).transpose()?;
         Ok(request::Incoming {
             metadata,
             options: own.as_ref().unwrap_or(options).to_string(),
@@ -292,11 +298,7 @@ impl<'a> Stage<'a> {
 
     /// Goes on until everything that is under way has ended.
     fn to_the_end(&mut self) -> Result<Vec<Running<'a>>> {
-        while self
-            .running
-            .values()
-            .any(|running| running.ledger.reply.is_none())
-        {
+        while self.running.values().any(|running| running.ledger.reply.is_none()) {
             self.do_what_is_due()?;
             let now = Instant::now();
             let next = self.due.iter().map(|(at, ..)| *at).min();
@@ -350,8 +352,7 @@ impl<'a> Stage<'a> {
         };
         let flow = &running.request.flow;
         if let Some(pause) = flow.cancel_after_ms {
-            self.due
-                .push((Instant::now() + Duration::from_millis(pause), id, Due::Cancel));
+            self.due.push((Instant::now() + Duration::from_millis(pause), id, Due::Cancel));
         }
         running.ledger.note(event.clone());
         let held = Instant::now() + Duration::from_millis(flow.hold_ms);
@@ -405,9 +406,7 @@ impl<'a> Stage<'a> {
             running.ledger.faults.push(fault);
         }
         match running.ledger.waiting.take() {
-            Some(answer) => self
-                .adapter
-                .send(&request::Line::Answer(request::Answer { answer, word })),
+            Some(answer) => self.adapter.send(&request::Line::Answer(request::Answer { answer, word })),
             None => Ok(()),
         }
     }
@@ -416,11 +415,7 @@ impl<'a> Stage<'a> {
         let Some(running) = self.running.get_mut(&id) else {
             return Ok(());
         };
-        let making = running
-            .ledger
-            .making
-            .get_mut(&payload)
-            .context("it was offered")?;
+        let making = running.ledger.making.get_mut(&payload).context("it was offered")?;
         making.asked_for = Some(0);
         match &running.request.flow.take {
             None => self.ask_for(id, payload, ALL),
@@ -449,10 +444,7 @@ impl<'a> Stage<'a> {
     }
 
     fn take(&mut self, id: u64, payload: u64) -> Result<()> {
-        let taking = self
-            .running
-            .get(&id)
-            .and_then(|running| running.request.flow.take.as_ref());
+        let taking = self.running.get(&id).and_then(|running| running.request.flow.take.as_ref());
         match taking.map(|taking| taking.piece) {
             Some(piece) => self.ask_for(id, payload, piece),
             None => Ok(()),
@@ -460,15 +452,11 @@ impl<'a> Stage<'a> {
     }
 
     fn ask_for(&mut self, id: u64, payload: u64, bytes: u64) -> Result<()> {
-        let making = self
-            .running
-            .get_mut(&id)
-            .and_then(|running| running.ledger.making.get_mut(&payload));
+        let making = self.running.get_mut(&id).and_then(|running| running.ledger.making.get_mut(&payload));
         if let Some(making) = making {
             making.asked_for = making.asked_for.map(|before| before + bytes);
         }
-        self.adapter
-            .send(&request::Line::Take(Take { take: payload, bytes }))
+        self.adapter.send(&request::Line::Take(Take { take: payload, bytes }))
     }
 }
 

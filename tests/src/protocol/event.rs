@@ -166,7 +166,7 @@ pub struct Failed {
     pub message: String,
     /// What the connector returned, for [`FailedKind::Connector`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<Error>,
+    pub error: Option<Box<Error>>,
 }
 
 /// What failed.
@@ -238,7 +238,7 @@ pub struct Called {
     pub unsettled: Vec<Unsettled>,
 }
 
-/// A payload that was handed in and not settled.
+/// A payload that a connector took and did not settle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Unsettled {

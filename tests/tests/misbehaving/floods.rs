@@ -55,7 +55,7 @@ fn of_the_output_only_the_end_is_kept() {
 fn metadata_ends_with_its_limit() {
     let options = json!({ "behaviour": "flood-metadata", "size": 1 << 20 });
     let outcome = Guest::misbehaving(&options).run();
-    outcome.assert_step_failed("denied-by-host", &["`metadata` (10KiB)"]);
+    outcome.assert_step_failed("invalid-settings", &["`metadata` (10KiB)"]);
     outcome.assert_arrived(&[]);
 }
 

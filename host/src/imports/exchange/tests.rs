@@ -184,3 +184,74 @@ fn payloads_that_are_on_their_way_count_for_the_limit() {
     }
     assert!(bench.begin("d", "d").is_err());
 }
+
+#[test]
+fn what_was_accepted_is_answered_so_also_at_the_limit() {
+    let mut bench = Bench::new();
+    for id in ["a", "b", "c"] {
+        bench.accept(id, id);
+    }
+    let metadata = |id: &str| Metadata {
+        id: id.into(),
+        ..Payload::trigger("run").metadata
+    };
+    let mut offer = |id| {
+        let answer = bench.state.begin(metadata(id)).now_or_never();
+        answer.expect("nothing to wait for").expect("no trap")
+    };
+    assert!(matches!(offer("a"), Ok(Offer::Accepted)));
+    let error = offer("d").expect_err("one more than the limit");
+    assert_eq!(error.kind, ErrorKind::DeniedByHost);
+}
+
+#[test]
+fn metadata_that_is_too_large_is_an_invalid_setting_that_names_the_limit() {
+    let error = Bench::new()
+        .begin("a", &"x".repeat(2_000))
+        .expect_err("twice as large as it may be");
+    assert_eq!(error.kind, ErrorKind::InvalidSettings);
+    assert!(error.message.contains("`metadata`"), "{}", error.message);
+}
+
+#[test]
+fn errors_are_handed_on_as_they_came() {
+    let mut bench = Bench::new();
+    let came = Error {
+        message: format!("two\nlines {}", "x".repeat(10_000)),
+        code: Some("5\t30".into()),
+        retry: Retry::AfterMs(7),
+        effect: Effect::Partial,
+        details: Some("{\n}".into()),
+        ..Error::new(ErrorKind::Busy, "")
+    };
+    let writer = bench.begin("a", "a.csv").expect("no error");
+    HostWriter::abort(&mut bench.state, writer, came.clone()).expect("no trap");
+    Host::report(&mut bench.state, "b".into(), came.clone()).expect("no trap");
+    let told = bench.problems()[0]["message"].clone();
+    assert!(!told.as_str().unwrap_or_default().contains('\n'), "{told}");
+    let exchange = bench.close();
+    for kept in [&exchange.aborted[0].1, &exchange.reported[0].1] {
+        assert_eq!(format!("{kept:?}"), format!("{came:?}"));
+    }
+}
+
+#[test]
+fn a_writer_of_an_earlier_call_traps_and_brings_nothing() {
+    let mut bench = Bench::new();
+    let writers = ["a", "b"].map(|id| bench.begin(id, id).expect("no error"));
+    assert_eq!(bench.close().unfinished.len(), 2);
+    let (_folder, spool) = {
+        let folder = tempfile::tempdir().expect("a folder");
+        let spool = Spool::create(folder.path(), None).expect("a spool");
+        (folder, spool)
+    };
+    bench.state.desk.exchange = Some(Box::new(Exchange::new(spool, [])));
+    let [finished, aborted] = writers;
+    let finish = HostWriter::finish(&mut bench.state, finished).now_or_never();
+    let trap = finish.expect("nothing to wait for").expect_err("its call is over");
+    assert!(trap.to_string().contains("outlived its call"), "{trap}");
+    let reason = Error::new(ErrorKind::Data, "given up");
+    HostWriter::abort(&mut bench.state, aborted, reason).expect_err("its call is over");
+    let exchange = bench.close();
+    assert_eq!((exchange.accepted.len(), exchange.aborted.len()), (0, 0));
+}
