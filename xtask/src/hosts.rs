@@ -81,7 +81,14 @@ fn install_python(workspace: &Workspace) -> Result<(PathBuf, PathBuf)> {
 
 fn pip(python: &Path) -> Command {
     let mut pip = Command::new(python);
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]);
+    pip.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--requirement",
+    ]);
     pip
 }
 

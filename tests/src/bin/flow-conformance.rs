@@ -70,11 +70,17 @@ fn carry_out() -> Result<bool> {
     let mut well = true;
     let mut hosts = Vec::new();
     for host in &plan.hosts {
-        let known = host.known.as_deref().map_or_else(|| Ok(Known::default()), Known::read)?;
+        let known = host
+            .known
+            .as_deref()
+            .map_or_else(|| Ok(Known::default()), Known::read)?;
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
         let strangers = known.unknown(&ids);
         if !strangers.is_empty() {
-            bail!("known failures of cases that there are not: {}", strangers.join(", "));
+            bail!(
+                "known failures of cases that there are not: {}",
+                strangers.join(", ")
+            );
         }
         let (name, played) = play(host, &cases, &known)?;
         well &= played.iter().all(|one| one.expected(&known));
@@ -125,11 +131,17 @@ fn mutate(host: &Path, cases: &[Case]) -> Result<bool> {
         all.extend(result?);
     }
     let passed = all.iter().filter(|well| **well).count();
-    println!("{} broken hosts: {passed} failed exactly the right cases, {} did not", all.len(), all.len() - passed);
+    println!(
+        "{} broken hosts: {passed} failed exactly the right cases, {} did not",
+        all.len(),
+        all.len() - passed
+    );
     Ok(passed == mutations.len())
 }
 
 fn play(host: &Host, cases: &[Case], known: &Known) -> Result<(String, Vec<report::Played>)> {
     println!("\n{}", host.command);
-    run(&host.command, cases, &mut |played| println!("{}", played.text(known)))
+    run(&host.command, cases, &mut |played| {
+        println!("{}", played.text(known))
+    })
 }

@@ -61,10 +61,18 @@ impl Mutation {
         let copy = self.copy(host)?;
         let adapter = copy.path().join("bin/adapter.js");
         let (_, played) = run(&format!("node '{}'", adapter.display()), cases, &mut |_| {})?;
-        let failed: BTreeSet<String> =
-            played.iter().filter(|one| one.failed()).map(|one| one.case.id.clone()).collect();
-        let missed = self.fails.difference(&failed).map(|id| format!("{id} has passed"));
-        let others = failed.difference(&self.fails).map(|id| format!("{id} has failed"));
+        let failed: BTreeSet<String> = played
+            .iter()
+            .filter(|one| one.failed())
+            .map(|one| one.case.id.clone())
+            .collect();
+        let missed = self
+            .fails
+            .difference(&failed)
+            .map(|id| format!("{id} has passed"));
+        let others = failed
+            .difference(&self.fails)
+            .map(|id| format!("{id} has failed"));
         Ok(missed.chain(others).collect())
     }
 
@@ -75,7 +83,12 @@ impl Mutation {
         let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", self.file))?;
         let times = text.matches(&self.from).count();
         if times != 1 {
-            bail!("{} has {:?} {times} times, and not once: {}", self.file, self.from, self.what);
+            bail!(
+                "{} has {:?} {times} times, and not once: {}",
+                self.file,
+                self.from,
+                self.what
+            );
         }
         fs::write(&file, text.replace(&self.from, &self.to))?;
         Ok(copy)
