@@ -28,7 +28,7 @@ use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, ComponentExportIndex, Instance, InstancePre, TypedFunc};
 
 /// `describe` neither waits nor works much.
-const DESCRIBE_LIMIT: Duration = Duration::from_secs(5);
+pub(crate) const DESCRIBE_LIMIT: Duration = Duration::from_secs(5);
 const DESCRIBE_CPU: Duration = Duration::from_secs(2);
 
 /// The bytes after the magic number: version 13 of layer 1 is a component, version 1 of layer 0 a core module.

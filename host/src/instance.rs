@@ -6,8 +6,8 @@ pub(crate) mod guard;
 mod pace;
 
 use crate::bindings::ConnectorBase;
-use crate::component::{Connector, EndpointFunc};
-use crate::contract::{Call, CheckStep, Egress, Error, LogLevel, Summary};
+use crate::component::{Connector, DESCRIBE_LIMIT, EndpointFunc};
+use crate::contract::{Call, CheckStep, Descriptor, Egress, Error, LogLevel, Summary};
 use crate::engine::plain;
 use crate::event::Events;
 use crate::failure::Failure;
@@ -156,6 +156,25 @@ impl Instance {
     #[must_use]
     pub fn is_alive(&self) -> bool {
         self.live.is_some()
+    }
+
+    /// Asks once more what the connector is: [`Connector::descriptor`](crate::component::Connector) is what it said when
+    /// it was loaded.
+    ///
+    /// # Errors
+    /// Any failure of the call.
+    pub async fn describe(&mut self) -> Result<Descriptor, Failure> {
+        let turn = Turn {
+            step: "describe",
+            attempt: 1,
+            limit: DESCRIBE_LIMIT,
+            mute: Some("describe"),
+        };
+        self.make(turn, &mut None, async |live| {
+            let connector = live.base.flow_connector_connector();
+            connector.call_describe(&mut live.store).await.map(Ok)
+        })
+        .await
     }
 
     /// From its next call on, this token ends its calls in place of the run's: for who cancels single calls. Once it is

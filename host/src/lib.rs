@@ -12,11 +12,13 @@
 //! - [`payload`], [`state`]: what moves through a run, and where its bytes are meanwhile.
 //! - [`flow`]: flow files, templates, steps, and the runner.
 //! - [`serve`]: runs flows by their triggers, for as long as the process lives.
+//! - [`conformance`](mod@conformance): whether a connector keeps the contract.
 //! - [`demo`]: an embedded FTP server and HTTP receiver, and the three flows that must always work.
 //! - [`contract`], [`failure`], [`event`]: the words, the ways to fail, and what a run tells.
 
 mod bindings;
 pub mod component;
+pub mod conformance;
 pub mod contract;
 pub mod demo;
 pub mod engine;

@@ -178,3 +178,9 @@ fn the_page_about_serving_has_every_number() {
         .collect();
     assert!(text.contains("# TYPE") && missing.is_empty(), "{missing:?}");
 }
+
+#[test]
+fn the_page_about_connectors_has_every_check() {
+    let table = flowhost::conformance::report::list_markdown();
+    compare_part("docs/conformance-connector.md", "checks", &table);
+}

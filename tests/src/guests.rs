@@ -90,6 +90,12 @@ pub fn host() -> &'static Host {
 }
 
 impl Host {
+    /// The engine of this process.
+    #[must_use]
+    pub fn runtime(&self) -> Arc<Runtime> {
+        Arc::clone(&self.runtime)
+    }
+
     /// Runs something on the threads that the runs share, and waits for it.
     ///
     /// # Panics

@@ -12,6 +12,7 @@ mod demo;
 mod faults;
 mod fuzz;
 mod guests;
+mod hosts;
 mod lint;
 mod new_connector;
 mod process;
@@ -88,6 +89,8 @@ enum Command {
     /// Show whether hosts do what the contract says: flowhost, Node.js, Python, or one of your own
     #[command(long_about = conformance::HELP)]
     Conformance(conformance::Options),
+    /// Test the hosts in hosts/ in their own languages (Node.js, Python)
+    Hosts,
     /// Check format, lints, docs and dependencies (licences, sources, bans, advisories)
     Lint,
     /// Build the connectors that misbehave in the tests, into target/guests
@@ -127,6 +130,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Bench(options) => bench::run(&workspace, &options)?,
         Command::Torture(options) => torture::run(&workspace, &options)?,
         Command::Conformance(options) => return conformance::run(&workspace, &options),
+        Command::Hosts => hosts::test(&workspace)?,
         Command::Lint => lint::run(&workspace)?,
         Command::Guests => guests::run(&workspace)?,
         Command::Faults => faults::run(&workspace)?,

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod check;
+mod conformance;
 mod demo;
 mod describe;
 mod fingerprint;
@@ -29,8 +30,8 @@ const SKIPPED: u8 = 3;
 const EXIT_CODES: &str = "\
 Exit codes:
   0  all went well
-  1  something failed: a step, a payload, a connection
-  2  the flow or the command line is wrong, and nothing was done
+  1  something failed: a step, a payload, a connection, a check of conformance
+  2  the flow, the settings or the command line is wrong, and nothing was done
   3  the flow was not run: another run of it goes on (overlap: skip)
   130  ended at once by a second Ctrl-C
 
@@ -61,6 +62,8 @@ enum Command {
     Check(check::Args),
     /// Tell what a connector is: its endpoints, settings and options.
     Describe(describe::Args),
+    /// Check whether a connector keeps the contract.
+    Conformance(conformance::Args),
     /// Show a server's certificate and its fingerprint, to decide whether to trust it.
     Fingerprint(fingerprint::Args),
     /// Move real files through three flows, with everything that takes part inside this program.
@@ -97,6 +100,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Runs(args) => runs::runs(args).await,
         Command::Check(args) => check::check(args).await,
         Command::Describe(args) => describe::describe(args).await,
+        Command::Conformance(args) => conformance::conformance(args).await,
         Command::Fingerprint(args) => fingerprint::fingerprint(args).await,
         Command::Demo(args) => demo::demo(args).await,
     }

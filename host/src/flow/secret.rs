@@ -80,6 +80,24 @@ pub fn fill(text: &str, folder: &Path) -> Result<Vec<Part>, SecretError> {
     Ok(parts)
 }
 
+/// The text with all placeholders filled in; none when it has none. Paths are relative to `folder`.
+///
+/// # Errors
+/// As [`fill`].
+pub fn filled(text: &str, folder: &Path) -> Result<Option<String>, SecretError> {
+    if !text.contains("${") {
+        return Ok(None);
+    }
+    let mut filled = String::new();
+    for part in fill(text, folder)? {
+        match part {
+            Part::Plain(text) => filled.push_str(&text),
+            Part::Secret(value) => filled.push_str(value.expose_secret()),
+        }
+    }
+    Ok(Some(filled))
+}
+
 fn resolve(placeholder: &str, folder: &Path) -> Result<SecretString, SecretError> {
     match placeholder.split_once(':') {
         Some(("env", name)) => match env::var(name) {
@@ -143,14 +161,7 @@ mod tests {
     use super::*;
 
     fn filled(text: &str, folder: &Path) -> Result<String, SecretError> {
-        let parts = fill(text, folder)?;
-        Ok(parts
-            .iter()
-            .map(|part| match part {
-                Part::Plain(text) => text.as_str(),
-                Part::Secret(secret) => secret.expose_secret(),
-            })
-            .collect())
+        Ok(super::filled(text, folder)?.unwrap_or_else(|| text.to_owned()))
     }
 
     #[test]

@@ -11,9 +11,10 @@ use crate::event::Event;
 use crate::meter::Meter;
 use crate::policy::LimitReached;
 use body::{Begun, SourceStream};
-use counterpart::{Counterpart, Loss, Offered, Reception};
+use counterpart::{Breach, Counterpart, Loss, Offered, Reception};
 use std::collections::HashMap;
 use std::io;
+use std::sync::Arc;
 use wasmtime::component::Resource;
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream};
 
@@ -37,9 +38,17 @@ struct Open {
     incoming: Incoming,
     /// What was known when it was handed out: a note of this try is the next one's to hear.
     earlier: Option<Earlier>,
+    /// Each stream of its body has a clone.
+    held: Arc<()>,
 }
 
 impl Desk {
+    fn breach(&mut self, breach: Breach) {
+        if let Some(exchange) = &mut self.exchange {
+            exchange.breach(breach);
+        }
+    }
+
     /// Ends a call. Readers that the guest still holds were not settled, and writers not finished; from now on these take
     /// nothing.
     pub(crate) fn close(&mut self) -> Option<Box<dyn Counterpart>> {
@@ -154,6 +163,7 @@ impl Host for State {
             return Ok(Err(cancelled()));
         }
         if metadata.id.is_empty() {
+            self.desk.breach(Breach::EmptyId);
             return Ok(Err(Error::new(
                 ErrorKind::InvalidSettings,
                 "the payload's id is empty",
@@ -207,8 +217,12 @@ impl Host for State {
             Err(error) => return Ok(Err(error)),
         };
         let reader = self.table.push(Reader(()))?;
-        let earlier = incoming.earlier.clone();
-        self.desk.open.insert(reader.rep(), Open { incoming, earlier });
+        let open = Open {
+            earlier: incoming.earlier.clone(),
+            incoming,
+            held: Arc::default(),
+        };
+        self.desk.open.insert(reader.rep(), open);
         Ok(Ok(Some(reader)))
     }
 
@@ -240,7 +254,12 @@ impl State {
     fn take(&mut self, writer: Resource<Writer>) -> wasmtime::Result<Begun> {
         let handle = writer.rep();
         self.table.delete(writer)?;
-        self.desk.begun.remove(&handle).ok_or_else(outlived)
+        let begun = self.desk.begun.remove(&handle).ok_or_else(outlived)?;
+        if begun.is_held() {
+            self.desk
+                .breach(Breach::WriterStream(begun.payload.metadata.id.clone()));
+        }
+        Ok(begun)
     }
 }
 
@@ -332,7 +351,8 @@ impl HostReader for State {
         &mut self,
         reader: Resource<Reader>,
     ) -> wasmtime::Result<Result<Option<Resource<DynInputStream>>, Error>> {
-        let payload = &self.open(&reader)?.incoming.payload;
+        let open = self.open(&reader)?;
+        let payload = &open.incoming.payload;
         let Some(body) = &payload.body else {
             return Ok(Ok(None));
         };
@@ -340,6 +360,7 @@ impl HostReader for State {
             Ok(reader) => SourceStream {
                 reader,
                 meter: self.meter(&payload.metadata),
+                _held: Arc::clone(&open.held),
             },
             Err(error) if error.kind() == io::ErrorKind::ResourceBusy => return Ok(Err(read_once())),
             Err(error) => {
@@ -369,12 +390,18 @@ impl HostReader for State {
     fn settle(&mut self, reader: Resource<Reader>, outcome: Outcome) -> wasmtime::Result<()> {
         let handle = reader.rep();
         self.table.delete(reader)?;
-        let Open { incoming, .. } = self.desk.open.remove(&handle).ok_or_else(settled_before)?;
+        let Open { incoming, held, .. } = self.desk.open.remove(&handle).ok_or_else(settled_before)?;
+        let id = &incoming.payload.metadata.id;
+        if Arc::strong_count(&held) > 1 {
+            self.desk.breach(Breach::ReaderStream(id.clone()));
+        }
         let outcome = match outcome {
             Outcome::Pass(metadata) if let Err(reached) = self.check_metadata(&metadata) => {
                 Outcome::Fail(denied(&reached))
             }
-            Outcome::Pass(metadata) if metadata.id != incoming.payload.metadata.id => {
+            Outcome::Pass(metadata) if metadata.id != *id => {
+                let (came, went) = (id.clone(), metadata.id);
+                self.desk.breach(Breach::OtherId { came, went });
                 let message = "the connector passed the payload on under another id";
                 Outcome::Fail(Error {
                     effect: Effect::Unknown,
@@ -392,10 +419,10 @@ impl HostReader for State {
     fn drop(&mut self, reader: Resource<Reader>) -> wasmtime::Result<()> {
         let handle = reader.rep();
         if self.table.delete(reader).is_ok()
-            && let Some(Open { incoming, .. }) = self.desk.open.remove(&handle)
+            && let Some(open) = self.desk.open.remove(&handle)
             && let Some(exchange) = &mut self.desk.exchange
         {
-            exchange.unsettled(incoming);
+            exchange.unsettled(open.incoming);
         }
         Ok(())
     }

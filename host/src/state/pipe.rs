@@ -12,7 +12,12 @@ const DEPTH: usize = 16;
 /// Makes a pipe.
 #[must_use]
 pub fn pipe() -> (PipeWriter, PipeReader) {
-    let (sender, receiver) = channel(DEPTH);
+    holding(DEPTH)
+}
+
+/// Makes a pipe that holds so many pieces and no more.
+pub(crate) fn holding(pieces: usize) -> (PipeWriter, PipeReader) {
+    let (sender, receiver) = channel(pieces);
     let whole = Arc::new(AtomicBool::new(false));
     let writer = PipeWriter {
         sender,

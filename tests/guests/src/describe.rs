@@ -1,6 +1,7 @@
 //! The ways to describe oneself.
 
 use std::hint::black_box;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -95,6 +96,32 @@ pub fn no_schema() -> Descriptor {
 pub fn no_text() -> Descriptor {
     Descriptor {
         title: raw::no_text(),
+        ..plain()
+    }
+}
+
+/// Careless with all that people read.
+#[must_use]
+pub fn careless() -> Descriptor {
+    let schema = r#"{"type":"object","properties":{"password":{"type":"string","title":"P","description":"P","default":7},"x":{}}}"#;
+    Descriptor {
+        id: "My Guest".to_owned(),
+        version: "one".to_owned(),
+        title: String::new(),
+        details: Some("[]".to_owned()),
+        ..with_schemas([schema; 3].map(str::to_owned))
+    }
+}
+
+/// Something else each time.
+#[must_use]
+pub fn unsteady() -> Descriptor {
+    static TIMES: AtomicU64 = AtomicU64::new(0);
+    Descriptor {
+        description: format!(
+            "For tests; asked {} times.",
+            TIMES.fetch_add(1, Ordering::Relaxed)
+        ),
         ..plain()
     }
 }

@@ -9,6 +9,7 @@
 //! - [`work`], [`network`], [`flood`], [`payloads`]: what it then does, by what it is wrong with. [`raw`]: what only
 //!   unsafe code can do wrong.
 //! - [`sequence`]: calls of the host in any order, as a fuzzer writes them.
+//! - [`sloppy`]: a connector that keeps the contract, or breaks it in one way: for the checks of conformance.
 //! - [`honest`]: the endpoints `make` and `pass`, for the runs beside it.
 //!
 //! What a program in Rust cannot do at all is in `wat/`. Natively all this is a library that nobody calls: it is
@@ -41,6 +42,7 @@ pub mod payloads;
 pub mod plan;
 pub mod raw;
 pub mod sequence;
+pub mod sloppy;
 pub mod work;
 
 /// The functions of the component `misbehave`.
@@ -48,17 +50,18 @@ pub mod endpoints {
     pub use crate::honest::{make, pass};
     pub use crate::misbehave::misbehave;
     pub use crate::plan::plan;
+    pub use crate::silent::check;
 }
 
 /// The functions of the component `sequence`.
 pub mod sequences {
     pub use crate::sequence::misbehave;
-    pub use crate::silent::{make, pass, plan};
+    pub use crate::silent::{check, make, pass, plan};
 }
 
 /// Functions that do nothing, for components that do not get so far. They are a fifth as large.
 pub mod silent {
-    use crate::bindings::exports::flow::connector::connector::Egress;
+    use crate::bindings::exports::flow::connector::connector::{CheckStep, Egress};
     use crate::bindings::flow::connector::types::{Call, Error, Summary};
     use crate::honest::nothing;
 
@@ -67,6 +70,14 @@ pub mod silent {
     /// # Errors
     /// Never.
     pub fn plan(_: Option<String>, _: &Call) -> Result<Vec<Egress>, Error> {
+        Ok(Vec::new())
+    }
+
+    /// Finds nothing.
+    ///
+    /// # Errors
+    /// Never.
+    pub fn check(_: &str, _: bool) -> Result<Vec<CheckStep>, Error> {
         Ok(Vec::new())
     }
 
@@ -108,8 +119,8 @@ macro_rules! connector {
                     $($calls)::+::plan(endpoint, &call)
                 }
 
-                fn check(_: String, _: bool) -> Result<Vec<CheckStep>, Error> {
-                    Ok(Vec::new())
+                fn check(connection: String, probe_write: bool) -> Result<Vec<CheckStep>, Error> {
+                    $($calls)::+::check(&connection, probe_write)
                 }
             }
 

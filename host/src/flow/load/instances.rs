@@ -9,7 +9,7 @@ use crate::failure::Failure;
 use crate::flow::document::child;
 use crate::flow::file::{ConnectorFile, FlowFile, InstanceFile};
 use crate::flow::schema::Schema;
-use crate::flow::secret::{self, Part};
+use crate::flow::secret;
 use crate::flow::step::Action;
 use crate::flow::template;
 use crate::flow::{Configured, Step};
@@ -127,7 +127,7 @@ impl Loader {
         let written = settings.clone();
         let mut filled = Vec::new();
         for (pointer, text) in template::texts(&written) {
-            match self.placeholders(text) {
+            match secret::filled(text, &self.folder) {
                 Ok(None) => {}
                 Ok(Some(value)) => {
                     if let Some(place) = settings.pointer_mut(&pointer) {
@@ -151,21 +151,6 @@ impl Loader {
             Err(error) => self.problem(base, format!("in the connector's description, {error}")),
         }
         (self.problems.len() == before).then(|| settings.to_string().into())
-    }
-
-    /// The text with its placeholders filled in; none when it has none.
-    fn placeholders(&mut self, text: &str) -> Result<Option<String>, secret::SecretError> {
-        if !text.contains("${") {
-            return Ok(None);
-        }
-        let mut filled = String::new();
-        for part in secret::fill(text, &self.folder)? {
-            match part {
-                Part::Plain(text) => filled.push_str(&text),
-                Part::Secret(value) => filled.push_str(value.expose_secret()),
-            }
-        }
-        Ok(Some(filled))
     }
 
     /// Remembers the values that must not show up anywhere, and refuses those that the file itself holds.

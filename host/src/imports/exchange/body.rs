@@ -43,6 +43,11 @@ impl Begun {
         self.sink.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether the guest still holds the stream for its body.
+    pub(super) fn is_held(&self) -> bool {
+        Arc::strong_count(&self.sink) > 1
+    }
+
     /// The stream for its body, once.
     pub(super) fn open(&mut self) -> wasmtime::Result<SinkStream> {
         if std::mem::replace(&mut self.opened, true) {
@@ -155,6 +160,8 @@ impl OutputStream for SinkStream {
 pub(super) struct SourceStream {
     pub(super) reader: BodyReader,
     pub(super) meter: Meter,
+    /// Shared with the payload at the desk, which sees by it whether the stream is still held.
+    pub(super) _held: Arc<()>,
 }
 
 #[async_trait::async_trait]

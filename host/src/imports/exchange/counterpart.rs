@@ -130,6 +130,24 @@ impl From<&SpoolError> for Error {
     }
 }
 
+/// Something that the contract forbids and the host survives: it answers in a way of its own and goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Breach {
+    /// A payload was offered without an id.
+    EmptyId,
+    /// The payload with this id was finished or given up while the stream of its body was still held.
+    WriterStream(String),
+    /// The payload with this id was settled while a stream of its body was still held.
+    ReaderStream(String),
+    /// A payload was passed on under another id.
+    OtherId {
+        /// The one it came with.
+        came: String,
+        /// The one it was given.
+        went: String,
+    },
+}
+
 /// The flow's side of an exchange. What it is told has happened already; what it answers is the connector's to hear.
 ///
 /// Errors come as the connector made them, of any length and with any character: who shows them on a terminal or keeps
@@ -187,6 +205,9 @@ pub trait Counterpart: Any + Send {
 
     /// The connector has let a payload fall without a word of what became of it.
     fn unsettled(&mut self, incoming: Incoming);
+
+    /// The connector has broken the contract. Flows have no use for that: they are told what came of it.
+    fn breach(&mut self, _breach: Breach) {}
 
     /// There is a problem with a payload that was accepted. False when it was told before.
     fn problem(&mut self, id: &str, problem: &Error) -> bool;
