@@ -19,6 +19,8 @@ use crate::component::LoadError;
 use crate::component::artefact::Artefact;
 use crate::engine::Runtime;
 use crate::policy::Policy;
+pub use checks::all as checks;
+
 use bench::Bench;
 use checks::{CheckId, component};
 use report::{Book, Report};
