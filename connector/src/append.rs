@@ -6,7 +6,8 @@
 
 use std::time::Duration;
 
-use crate::bindings::flow::connector::exchange::Reader;
+use flow_connector::Reader;
+
 use crate::client::{Client, Progress, Tries};
 use crate::data::Transfer;
 use crate::error::{Effect, Error, Kind, Op, Retry};

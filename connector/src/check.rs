@@ -3,17 +3,17 @@
 
 use std::fmt::Write as _;
 
+use flow_connector::{CheckStatus, CheckStep, context};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::bindings::exports::flow::connector::connector::{CheckStatus, CheckStep};
-use crate::bindings::flow::connector::context;
 use crate::error::{Error, Kind, printable};
 use crate::listing::Dialect;
 use crate::path::RemotePath;
 use crate::probe;
 use crate::session::Session;
 use crate::settings::{Auth, Connection};
+use crate::tls::pin;
 use crate::transport::{Host, Patience};
 use crate::zone::Zone;
 
@@ -21,10 +21,9 @@ use crate::zone::Zone;
 const EXPIRES_SOON: i64 = 21;
 
 /// Goes through a session step by step. The failed step is the last.
-pub fn check(connection: &str, probe_write: bool, host: Host) -> Result<Vec<CheckStep>, Error> {
-    let settings = Connection::parse(connection)?;
+pub fn check(settings: &Connection, probe_write: bool, host: Host) -> Result<Vec<CheckStep>, Error> {
     let mut steps = Vec::new();
-    match walk(&settings, probe_write, host, &mut steps) {
+    match walk(settings, probe_write, host, &mut steps) {
         Ok(()) => Ok(steps),
         Err((_, error)) if error.kind == Kind::Cancelled => Err(error),
         Err((name, error)) => {
@@ -102,7 +101,7 @@ fn encryption(session: &Session) -> Option<CheckStep> {
                 |_| "a time that cannot be told".to_owned(),
                 |until| until.strftime("%F").to_string()
             ),
-            certificate.pin(),
+            pin(certificate),
         );
         if left < EXPIRES_SOON {
             status = CheckStatus::Warning;
@@ -119,7 +118,7 @@ fn encryption(session: &Session) -> Option<CheckStep> {
             "issuer": certificate.issuer,
             "names": certificate.names,
             "not_after_ms": certificate.not_after_ms,
-            "sha256": certificate.pin(),
+            "sha256": pin(certificate),
         })
     });
     let details = json!({ "version": info.version, "cipher": info.cipher, "certificate": certificate });
@@ -290,9 +289,7 @@ pub fn details_of(error: &Error) -> Value {
 pub fn step(name: &str, status: CheckStatus, message: String, details: Value) -> CheckStep {
     let details = Some(details).filter(|details| !details.is_null());
     CheckStep {
-        name: name.to_owned(),
-        status,
-        message,
         details: details.map(|details| details.to_string()),
+        ..CheckStep::new(name, status, message)
     }
 }

@@ -1,10 +1,14 @@
-//! `describe` and `plan`: what the connector is, and what a call will reach. Neither calls an import.
+//! What the connector and its endpoints are, and what a call will reach. Nothing here calls the host, but what it hands on
+//! to `check` and `flow`.
 
-use crate::bindings::exports::flow::connector::connector::{Descriptor, Direction, Egress, Endpoint};
-use crate::bindings::flow::connector::types::Call;
+use flow_connector::schemars::Schema;
+use flow_connector::{Call, CheckStep, Connector, Direction, Egress, Endpoint, Error, Summary};
+
+use crate::check::check;
 use crate::command::Verb;
-use crate::error::{Error, Kind};
-use crate::settings::{Connection, DataAddress, DataConnection, Options, connection_schema, options_schema};
+use crate::flow;
+use crate::held::HOST;
+use crate::settings::{Connection, DataAddress, DataConnection, Options, options_schema};
 use crate::task::check_stated;
 
 /// The order of the options that fits sending: what to do first. That of [`Options`] fits receiving.
@@ -41,62 +45,91 @@ keeps its original name. Missing folders are made.
 leaves part of it), `rename processed/` moves the file that the payload came from, `delete` deletes it. The \
 default is `put`.";
 
-/// What the connector is.
-pub fn descriptor() -> Descriptor {
-    let endpoint = |name: &str, title: &str, description: &str, command: &str, order: &[&str]| Endpoint {
-        name: name.to_owned(),
-        title: title.to_owned(),
-        description: description.to_owned(),
-        options_schema: options_schema(command, order).as_value().to_string(),
-    };
-    Descriptor {
-        id: "ftp".to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        title: "FTP".to_owned(),
-        description: DESCRIPTION.to_owned(),
-        connection_schema: connection_schema().as_value().to_string(),
-        endpoints: vec![
-            endpoint("ftp-get", "Receive files", GET_DESCRIPTION, "get", &[]),
-            endpoint(
-                "ftp-put",
-                "Send or change files",
-                PUT_DESCRIPTION,
-                "put",
-                &PUT_ORDER,
-            ),
-        ],
-        details: None,
+/// The connector.
+pub struct Ftp;
+
+impl Connector for Ftp {
+    type Connection = Connection;
+
+    const ID: &str = "ftp";
+    const VERSION: &str = env!("CARGO_PKG_VERSION");
+    const TITLE: &str = "FTP";
+    const DESCRIPTION: &str = DESCRIPTION;
+
+    fn connection(json: &str) -> Result<Connection, Error> {
+        Ok(Connection::parse(json)?)
+    }
+
+    /// Every host and port that a call will need.
+    fn egress(connection: &Connection) -> Vec<Egress> {
+        let control = Egress {
+            host: connection.host.clone(),
+            first_port: connection.port(),
+            last_port: connection.port(),
+            direction: Direction::Connect,
+            secondary: false,
+            reason: "FTP control connection".to_owned(),
+        };
+        vec![control, data_egress(connection)]
+    }
+
+    fn check(connection: &Connection, probe_write: bool) -> Result<Vec<CheckStep>, Error> {
+        Ok(check(connection, probe_write, HOST)?)
     }
 }
 
-/// Checks settings and options, and names every host and port that the call will need.
-pub fn plan(endpoint: Option<&str>, call: &Call) -> Result<Vec<Egress>, Error> {
-    let connection = Connection::parse(&call.connection)?;
-    let default = match endpoint {
-        Some("ftp-get") => Some(Verb::Get),
-        Some("ftp-put") => Some(Verb::Put),
-        Some(other) => {
-            return Err(Error::new(
-                Kind::InvalidSettings,
-                format!("There is no endpoint `{other}`."),
-            ));
-        }
-        // A check has no options.
-        None => None,
-    };
-    if let Some(default) = default {
-        check_stated(&Options::parse(&call.options)?, &connection, default)?;
+/// `ftp-get`.
+pub struct Get;
+
+impl Endpoint for Get {
+    type Connector = Ftp;
+    type Options = Options;
+
+    const TITLE: &str = "Receive files";
+    const DESCRIPTION: &str = GET_DESCRIPTION;
+
+    fn options(json: &str) -> Result<Options, Error> {
+        Ok(Options::parse(json)?)
     }
-    let control = Egress {
-        host: connection.host.clone(),
-        first_port: connection.port(),
-        last_port: connection.port(),
-        direction: Direction::Connect,
-        secondary: false,
-        reason: "FTP control connection".to_owned(),
-    };
-    let data = data_egress(&connection);
-    Ok(vec![control, data])
+
+    fn options_schema() -> Schema {
+        options_schema("get", &[])
+    }
+
+    fn examine(connection: &Connection, options: &Options) -> Result<(), Error> {
+        Ok(check_stated(options, connection, Verb::Get)?)
+    }
+
+    fn run(call: &Call<Self>) -> Result<Summary, Error> {
+        flow::run(&call.connection, Verb::Get)
+    }
+}
+
+/// `ftp-put`.
+pub struct Put;
+
+impl Endpoint for Put {
+    type Connector = Ftp;
+    type Options = Options;
+
+    const TITLE: &str = "Send or change files";
+    const DESCRIPTION: &str = PUT_DESCRIPTION;
+
+    fn options(json: &str) -> Result<Options, Error> {
+        Ok(Options::parse(json)?)
+    }
+
+    fn options_schema() -> Schema {
+        options_schema("put", &PUT_ORDER)
+    }
+
+    fn examine(connection: &Connection, options: &Options) -> Result<(), Error> {
+        Ok(check_stated(options, connection, Verb::Put)?)
+    }
+
+    fn run(call: &Call<Self>) -> Result<Summary, Error> {
+        flow::run(&call.connection, Verb::Put)
+    }
 }
 
 /// Where data connections go or come from.
@@ -144,54 +177,46 @@ fn data_egress(connection: &Connection) -> Egress {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use flow_connector::harness::rules::assert_described;
+
+    #[test]
+    fn it_describes_itself_as_hosts_want_it() {
+        assert_described::<Ftp>();
+    }
 
     #[test]
     fn both_endpoints_show_the_same_options() {
-        let descriptor = descriptor();
-        let [get, put] = &descriptor.endpoints[..] else {
-            panic!()
-        };
-        let names = |endpoint: &Endpoint| {
-            let schema: serde_json::Value = serde_json::from_str(&endpoint.options_schema).unwrap();
-            let properties = schema["properties"].as_object().unwrap();
+        let (get, put) = (Get::options_schema(), Put::options_schema());
+        let names = |schema: &Schema| {
+            let properties = schema.get("properties").unwrap().as_object().unwrap();
             properties.keys().cloned().collect::<Vec<_>>()
         };
-        let (mut of_get, mut of_put) = (names(get), names(put));
+        let (mut of_get, mut of_put) = (names(&get), names(&put));
         assert_eq!((of_get[0].as_str(), of_put[0].as_str()), ("path", "command"));
         of_get.sort_unstable();
         of_put.sort_unstable();
         assert_eq!(of_get, of_put);
-        let default = |endpoint: &Endpoint| {
-            let schema: serde_json::Value = serde_json::from_str(&endpoint.options_schema).unwrap();
-            schema.pointer("/properties/command/default").cloned()
-        };
+        let default = |schema: &Schema| schema.pointer("/properties/command/default").cloned();
         assert_eq!(
-            (default(get), default(put)),
+            (default(&get), default(&put)),
             (Some("get".into()), Some("put".into()))
         );
     }
 
     #[test]
     fn the_plan_names_ports() {
-        let call = |connection: &str| Call {
-            connection: connection.to_owned(),
-            options: "{}".to_owned(),
-        };
-        let passive = plan(Some("ftp-get"), &call(r#"{"host":"h","port":2121}"#)).unwrap();
+        let plan = |connection: &str| Ftp::egress(&Connection::parse(connection).unwrap());
+        let passive = plan(r#"{"host":"h","port":2121}"#);
         assert_eq!(
             (passive[0].first_port, passive[0].last_port, passive[0].secondary),
             (2121, 2121, false)
         );
         assert!(passive[1].secondary && passive[1].direction == Direction::Connect);
-        let active = plan(
-            Some("ftp-get"),
-            &call(r#"{"host":"h","data_connection":"active"}"#),
-        )
-        .unwrap();
+        let active = plan(r#"{"host":"h","data_connection":"active"}"#);
         assert!(active[1].secondary && active[1].direction == Direction::Accept);
         for (tls, port) in [("explicit", 21), ("implicit", 990)] {
-            let secured = call(&format!(r#"{{"host":"h","tls":"{tls}"}}"#));
-            assert_eq!(plan(Some("ftp-get"), &secured).unwrap()[0].first_port, port);
+            let secured = plan(&format!(r#"{{"host":"h","tls":"{tls}"}}"#));
+            assert_eq!(secured[0].first_port, port);
         }
     }
 
@@ -224,11 +249,8 @@ mod tests {
                 Direction::Accept,
             ),
         ] {
-            let call = Call {
-                connection: format!(r#"{{"host":"h"{more}}}"#),
-                options: "{}".to_owned(),
-            };
-            let data = &plan(None, &call).unwrap()[1];
+            let connection = Connection::parse(&format!(r#"{{"host":"h"{more}}}"#)).unwrap();
+            let data = data_egress(&connection);
             assert_eq!(
                 (data.host.as_str(), (data.first_port, data.last_port)),
                 (host, ports),

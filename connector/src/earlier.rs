@@ -34,8 +34,8 @@
 //! | any time, and others wrote to the file too | appending | less, or too much | fails with an unknown effect |
 //! | any time, and the server tells no lengths | appending | unknown | fails with an unknown effect |
 
-use crate::bindings::flow::connector::context;
-use crate::bindings::flow::connector::exchange::Reader;
+use flow_connector::{Reader, context};
+
 use crate::client::Client;
 use crate::command::Verb;
 use crate::error::{Effect, Error, Kind};

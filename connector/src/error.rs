@@ -6,67 +6,14 @@ mod tls;
 use std::fmt::Write as _;
 use std::io;
 
+pub use flow_connector::{Effect, Kind, Retry};
+
 use crate::encoding::{Unencodable, carried};
 use crate::transport::{REPLY_TIMES, Stop};
 
 use table::{classify, hint};
 
 pub use tls::is_not_tls;
-
-/// What went wrong, by who has to act. The cases are those of the contract.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// The settings or options are wrong, and nothing was tried.
-    InvalidSettings,
-    /// The server does not accept the account.
-    Authentication,
-    /// The account may not do this.
-    Permission,
-    /// The file or folder is not there.
-    NotFound,
-    /// Something is in the way.
-    Conflict,
-    /// No connection, or it broke.
-    Unreachable,
-    /// No answer in time.
-    Timeout,
-    /// The server has no room for us now.
-    Busy,
-    /// TLS failed.
-    Tls,
-    /// The server broke the protocol or refused the sequence.
-    Protocol,
-    /// Bytes are missing or wrong, or there is no room for them.
-    Data,
-    /// The host's policy forbids it.
-    DeniedByHost,
-    /// The host asked the call to stop.
-    Cancelled,
-    /// The server, or this version of the connector, does not offer this.
-    Unsupported,
-    /// A fault of the connector.
-    Internal,
-}
-
-/// Whether trying the same again can help.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Retry {
-    /// Somebody has to change something first.
-    Never,
-    /// After a pause that grows.
-    Backoff,
-}
-
-/// What the failed operation left behind on the server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Effect {
-    /// Nothing.
-    None,
-    /// A temporary file, or part of one.
-    Partial,
-    /// It may or may not have happened.
-    Unknown,
-}
 
 /// What was being done. Together with the reply code it decides the kind of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -370,25 +317,52 @@ impl Error {
     }
 }
 
+impl From<Error> for flow_connector::Error {
+    fn from(error: Error) -> Self {
+        Self {
+            kind: error.kind,
+            message: error.message,
+            code: error.code.map(|code| code.to_string()),
+            retry: error.retry,
+            effect: error.effect,
+            field: error.field,
+            ends_call: error.ends_call,
+        }
+    }
+}
+
+/// A failure that has nothing to do with a session.
+impl From<flow_connector::Error> for Error {
+    fn from(error: flow_connector::Error) -> Self {
+        Self {
+            kind: error.kind,
+            message: error.message,
+            code: error.code.and_then(|code| code.parse().ok()),
+            retry: error.retry,
+            effect: error.effect,
+            field: error.field,
+            session_lost: false,
+            ends_call: error.ends_call,
+        }
+    }
+}
+
 /// Text that came from outside, made fit for a log line: no control characters, bytes that were no text as
 /// `\xNN`, bounded.
 pub fn printable(text: &str) -> String {
-    const LONGEST: usize = 300;
-    let mut clean = String::new();
-    for (at, c) in text.trim().chars().enumerate() {
-        if at == LONGEST {
-            clean.push('…');
-            break;
-        }
+    if !text.contains(|c| carried(c).is_some()) {
+        return flow_connector::printable(text);
+    }
+    let shown = text.chars().fold(String::new(), |mut shown, c| {
         match carried(c) {
             Some(byte) => {
-                let _ = write!(clean, "\\x{byte:02X}");
+                let _ = write!(shown, "\\x{byte:02X}");
             }
-            None if c.is_control() => clean.push(' '),
-            None => clean.push(c),
+            None => shown.push(c),
         }
-    }
-    clean
+        shown
+    });
+    flow_connector::printable(&shown)
 }
 
 #[cfg(test)]

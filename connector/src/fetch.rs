@@ -1,13 +1,15 @@
 //! One file on its way into the flow: copying, going on after a break, proving that it is whole.
 
-use crate::bindings::flow::connector::exchange::{self, Offer, Writer};
-use crate::bindings::wasi::io::streams::OutputStream;
+use std::io::Write as _;
+
+use flow_connector::exchange::{self, Offer, Offered, Writer};
+
 use crate::client::{Client, Tries};
 use crate::data::End;
 use crate::error::{Effect, Error, Kind};
 use crate::files::Stat;
 use crate::filter::Found;
-use crate::get::{Offered, accepted, contradiction, metadata};
+use crate::get::metadata;
 use crate::hash::{Algorithm, Digest};
 use crate::listing::{Modified, Precision};
 use crate::session::{Session, may_retry};
@@ -16,8 +18,8 @@ use crate::task::Task;
 use crate::text;
 use crate::version::Known;
 
-/// The size of a copy's steps. WASI moves at most 64 KiB at a time, and larger buffers gain nothing.
-pub const CHUNK: usize = 64 * 1024;
+pub use flow_connector::exchange::CHUNK;
+
 /// How many steps go by between two looks at whether the call is to end, when the copy never waits.
 pub const STEPS_BETWEEN_CHECKS: u32 = 64;
 /// Files from this size on are looked at once more before they are read where the listing is not exact, so that
@@ -30,28 +32,31 @@ pub fn fetch(client: &mut Client, found: &Found, task: &Task) -> Result<Offered,
     let mut found = client.attempt(|session| exact(session, found))?;
     let mut tries = Tries::default();
     loop {
-        let writer = match exchange::begin(&metadata(&found, task))
-            .map_err(|error| Error::from(error).ending_call())?
-        {
+        let writer = match exchange::begin(&metadata(&found, task))? {
             Offer::Accept(writer) => writer,
             Offer::Skip => return Ok(Offered::Skipped),
             Offer::Accepted => return Ok(Offered::Accepted),
             Offer::Stop => return Ok(Offered::Stop),
         };
-        let mut sink = Sink::new(writer.body(), task);
+        let mut sink = Sink::new(writer, task);
         let received = receive(client, &found, task, &mut sink, &mut tries);
-        let bytes = sink.received;
-        drop(sink);
+        let Sink {
+            writer,
+            received: bytes,
+            ..
+        } = sink;
         match received {
-            Ok(()) => return accepted(writer).map(|()| Offered::Taken(bytes)),
-            Err(Failed::Here) => {
-                client.drop_session();
-                // The host knows why it takes no more bytes, and says so here.
-                return Err(accepted(writer).err().unwrap_or_else(contradiction));
-            }
             Err(Failed::There(error)) => {
-                Writer::abort(writer, &error.clone().into());
+                writer.abort(error.clone());
                 client.recover(&mut tries, error)?;
+            }
+            received => {
+                if received.is_err() {
+                    client.drop_session();
+                }
+                // The host knows why it takes no more bytes, and says so here.
+                writer.finish()?;
+                return Ok(Offered::Taken(bytes));
             }
         }
         // It failed, perhaps because it has changed since it was listed. What has not keeps its version: this look may
@@ -104,7 +109,7 @@ impl From<Error> for Failed {
 
 /// Where the bytes go.
 struct Sink {
-    body: OutputStream,
+    writer: Writer,
     /// Bytes that came over the wire so far.
     received: u64,
     lines: Option<text::ToLocal>,
@@ -112,9 +117,9 @@ struct Sink {
 }
 
 impl Sink {
-    fn new(body: OutputStream, task: &Task) -> Self {
+    fn new(writer: Writer, task: &Task) -> Self {
         Self {
-            body,
+            writer,
             received: 0,
             lines: (task.transfer_type == TransferType::Ascii).then(text::ToLocal::default),
             digest: None,
@@ -129,19 +134,18 @@ impl Sink {
         match &mut self.lines {
             Some(lines) => {
                 let text = lines.convert(bytes);
-                write_all(&self.body, &text)
+                self.writer.write_all(&text)
             }
-            None => write_all(&self.body, bytes),
+            None => self.writer.write_all(bytes),
         }
-        .map_err(|()| Failed::Here)
+        .map_err(|_| Failed::Here)
     }
 
     fn close(&mut self) -> Result<(), Failed> {
-        if let Some(lines) = &mut self.lines {
-            let rest = lines.end();
-            write_all(&self.body, rest).map_err(|()| Failed::Here)?;
+        match &mut self.lines {
+            Some(lines) => self.writer.write_all(lines.end()).map_err(|_| Failed::Here),
+            None => Ok(()),
         }
-        self.body.blocking_flush().map_err(|_| Failed::Here)
     }
 }
 
@@ -295,21 +299,6 @@ fn verify(session: &mut Session, found: &Found, task: &Task, sink: &mut Sink) ->
     }
     if let Some(digest) = sink.digest.take() {
         session.compare(&found.path, digest)?;
-    }
-    Ok(())
-}
-
-/// Writes with the host's consent. (`blocking-write-and-flush` would move only 4 KiB at a time.)
-pub fn write_all(body: &OutputStream, mut bytes: &[u8]) -> Result<(), ()> {
-    while !bytes.is_empty() {
-        let room = body.check_write().map_err(|_| ())?;
-        if room == 0 {
-            body.subscribe().block();
-            continue;
-        }
-        let (now, later) = bytes.split_at(usize::try_from(room).unwrap_or(usize::MAX).min(bytes.len()));
-        body.write(now).map_err(|_| ())?;
-        bytes = later;
     }
     Ok(())
 }

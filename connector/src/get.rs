@@ -1,30 +1,16 @@
 //! `get`: one payload for each selected file, and what happens to the file afterwards.
 
-use crate::bindings::flow::connector::context;
-use crate::bindings::flow::connector::exchange::{self, Writer};
-use crate::bindings::flow::connector::types::{Metadata, Summary};
+use flow_connector::{Done, Metadata, Offered, Summary, context, exchange};
+
 use crate::client::Client;
-use crate::error::{Effect, Error, Kind};
+use crate::error::{Error, Kind};
 use crate::fetch::fetch;
 use crate::filter::Found;
-use crate::flow::{Done, ORIGINAL_FILENAME, ORIGINAL_PATH};
 use crate::manage;
 use crate::path::jail;
 use crate::select::Queue;
 use crate::task::{After, Task};
 use crate::version::version;
-
-/// What became of one offered payload.
-pub enum Offered {
-    /// The flow has it, and this many bytes went over the wire.
-    Taken(u64),
-    /// The flow did not want it.
-    Skipped,
-    /// The flow has had it from an earlier try, of which it is not known whether it dealt with the original.
-    Accepted,
-    /// The flow wants no more.
-    Stop,
-}
 
 /// Fetches what the task selects.
 pub fn run(client: &mut Client, task: &Task, summary: &mut Summary) -> Result<Done, Error> {
@@ -44,8 +30,8 @@ pub fn run(client: &mut Client, task: &Task, summary: &mut Summary) -> Result<Do
             Ok(Offered::Accepted) => still_after(client, &found, task),
             _ => Ok(()),
         };
-        if count(offered, summary)? {
-            done = Done::Stop;
+        done = summary.count(offered.map_err(Into::into))?;
+        if done == Done::Stop {
             break;
         }
         if let Err(error) = dealt_with {
@@ -54,24 +40,6 @@ pub fn run(client: &mut Client, task: &Task, summary: &mut Summary) -> Result<Do
     }
     summary.skipped += queue.left;
     Ok(done)
-}
-
-/// Adds an offered payload to the summary. True when the flow wants no more. A payload's own failure was told
-/// by `abort` or `finish`, so its siblings go on.
-pub fn count(result: Result<Offered, Error>, summary: &mut Summary) -> Result<bool, Error> {
-    match result {
-        Ok(Offered::Taken(bytes)) => {
-            summary.payloads += 1;
-            summary.bytes += bytes;
-        }
-        Ok(Offered::Skipped) => summary.skipped += 1,
-        // It was counted by the try that brought it.
-        Ok(Offered::Accepted) => {}
-        Ok(Offered::Stop) => return Ok(true),
-        Err(error) if error.ends_call => return Err(error),
-        Err(_) => summary.failed += 1,
-    }
-    Ok(false)
 }
 
 /// Deletes or moves a file that the flow has accepted, and its companion with it.
@@ -132,7 +100,7 @@ fn report(found: &Found, task: &Task, error: Error) -> Result<(), Error> {
     };
     let ends_call = error.ends_call.then(|| error.clone());
     let message = format!("`{}` was delivered, not {done}. {}", found.path, error.message);
-    exchange::report(found.path.as_str(), &Error { message, ..error }.into());
+    exchange::report(found.path.as_str(), Error { message, ..error });
     ends_call.map_or(Ok(()), Err)
 }
 
@@ -150,10 +118,13 @@ pub fn metadata(found: &Found, task: &Task) -> Metadata {
         attributes: vec![
             ("path".to_owned(), path.as_str().to_owned()),
             (
-                ORIGINAL_FILENAME.to_owned(),
+                Metadata::ORIGINAL_FILENAME.to_owned(),
                 text(&task.original_filename, path.name()),
             ),
-            (ORIGINAL_PATH.to_owned(), text(&task.original_path, path.as_str())),
+            (
+                Metadata::ORIGINAL_PATH.to_owned(),
+                text(&task.original_path, path.as_str()),
+            ),
         ],
     }
 }
@@ -170,18 +141,4 @@ fn content_type(name: &str) -> Option<&'static str> {
         "zip" => "application/zip",
         _ => return None,
     })
-}
-
-/// Waits until the flow has accepted the payload for good.
-pub fn accepted(writer: Writer) -> Result<(), Error> {
-    Writer::finish(writer).map_err(Error::from)
-}
-
-/// The host took a payload whose body it had refused to take.
-pub fn contradiction() -> Error {
-    Error::new(
-        Kind::Internal,
-        "The host accepted a payload whose body it had refused.",
-    )
-    .leaving(Effect::None)
 }

@@ -1,19 +1,32 @@
-//! The TLS sessions that the host holds, as `tls` knows them.
+//! The host, as the FTP side knows it: its functions, and the TLS sessions that it holds.
 
-use crate::bindings::flow::connector::tls as host;
+use flow_connector::context as run;
+use flow_connector::tls as host;
+
 use crate::settings::Trust;
-use crate::tls::{Certificate, Context, Failure, Info, Reason, Received, Session};
+use crate::tls::{Context, Failure, Info, Received, Session};
+use crate::transport::{Host, Level};
+
+/// The host's functions.
+pub const HOST: Host = Host {
+    cancelled: run::cancelled,
+    remaining: run::remaining,
+    traces: || run::keeps(Level::Trace),
+    log: run::log,
+    progress: run::progress,
+    tls: context,
+};
 
 /// Trust, and the sessions of one control connection. The host looks for the client certificate among those that
 /// it holds for this instance.
-pub fn context(trust: &Trust, client_certificate: Option<&str>) -> Result<Box<dyn Context>, Failure> {
+fn context(trust: &Trust, client_certificate: Option<&str>) -> Result<Box<dyn Context>, Failure> {
     let trust = match trust {
         Trust::HostDefault => host::Trust::HostDefault,
         Trust::Roots(pem) => host::Trust::Roots(pem.clone()),
         Trust::Pinned(pins) => host::Trust::Pinned(pins.iter().map(|pin| pin.bytes().to_vec()).collect()),
         Trust::Insecure => host::Trust::Insecure,
     };
-    Ok(Box::new(host::Context::create(&trust, client_certificate)?))
+    Ok(Box::new(host::create(&trust, client_certificate)?))
 }
 
 impl Context for host::Context {
@@ -24,13 +37,7 @@ impl Context for host::Context {
 
 impl Session for host::Session {
     fn decrypt(&mut self, records: &[u8]) -> Result<Received, Failure> {
-        let received = Self::decrypt(self, records)?;
-        Ok(Received {
-            plaintext: received.plaintext,
-            reply: received.reply,
-            handshaking: received.handshaking,
-            closed: received.closed,
-        })
+        Ok(Self::decrypt(self, records)?)
     }
 
     fn encrypt(&mut self, data: &[u8]) -> Result<Vec<u8>, Failure> {
@@ -42,56 +49,16 @@ impl Session for host::Session {
     }
 
     fn info(&self) -> Option<Info> {
-        let info = Self::info(self)?;
-        Some(Info {
-            version: info.version,
-            cipher: info.cipher,
-            resumed: info.resumed,
-            certificate: info.certificate.map(Into::into),
-        })
-    }
-}
-
-impl From<host::Certificate> for Certificate {
-    fn from(certificate: host::Certificate) -> Self {
-        Self {
-            sha256: certificate.sha256,
-            public_key_sha256: certificate.public_key_sha256,
-            subject: certificate.subject,
-            issuer: certificate.issuer,
-            not_after_ms: certificate.not_after_ms,
-            names: certificate.names,
-        }
+        Self::info(self)
     }
 }
 
 impl From<host::Error> for Failure {
     fn from(error: host::Error) -> Self {
         Self {
-            reason: error.reason.into(),
+            reason: error.reason,
             message: error.message,
-            certificate: error.certificate.map(|certificate| Box::new(certificate.into())),
-        }
-    }
-}
-
-impl From<host::Reason> for Reason {
-    fn from(reason: host::Reason) -> Self {
-        match reason {
-            host::Reason::Expired => Self::Expired,
-            host::Reason::NotYetValid => Self::NotYetValid,
-            host::Reason::WrongName => Self::WrongName,
-            host::Reason::UnknownIssuer => Self::UnknownIssuer,
-            host::Reason::SelfSigned => Self::SelfSigned,
-            host::Reason::NotPinned => Self::NotPinned,
-            host::Reason::Revoked => Self::Revoked,
-            host::Reason::BadCertificate => Self::BadCertificate,
-            host::Reason::NoCommonVersion => Self::NoCommonVersion,
-            host::Reason::ClientCertificate => Self::ClientCertificate,
-            host::Reason::NotTls => Self::NotTls,
-            host::Reason::Protocol => Self::Protocol,
-            host::Reason::Denied => Self::Denied,
-            host::Reason::Invalid => Self::Invalid,
+            certificate: error.certificate.map(Box::new),
         }
     }
 }

@@ -4,18 +4,18 @@
 //!
 //! From the outside in:
 //!
-//! - this file: the generated bindings, the exports, and the translation between the contract's types and
-//!   ours
-//! - `flow`: takes the incoming payloads one after another, hands each to its command, settles it
+//! - this file: the exports; `flow-connector`, the kit, has the bindings, and all that is the same for each connector
+//! - `describe`: what the connector and its endpoints are, and what they will reach
+//! - `flow`: hands each incoming payload to its command
 //! - `get`, `put`, `manage`, `list`: the commands, one family a file; `fetch`: one file on its way in; `store`,
 //!   `append`, `source`: one on its way out; `target`, `replace`, `look`: under which name, and what if that is taken
 //! - `note`, `earlier`, `origin`: what a try keeps for a later one, and what that finds out: nothing is done twice
 //!   when the host was killed; `version`, `proof`: what tells files apart, and what proves that one has arrived
-//! - `describe`, `check`, `probe`: what a host asks before it calls an endpoint
+//! - `check`, `probe`: what a host asks before it calls an endpoint
 //! - `client`: one server: reuse of the session, trying again, removing what failed
 //! - `session`, `signin`, `files`, `zone`: FTP proper: commands and features; signing in; files, folders and
 //!   listings; the time zone of those
-//! - `secure`, `tls`, `held`: AUTH TLS and the protection of data; TLS over a socket; the host that holds its sessions
+//! - `secure`, `tls`, `held`: AUTH TLS and the protection of data; TLS over a socket; the host, which holds its sessions
 //! - `connect`, `data`: opening data connections, and what runs over them
 //! - `control`, `trace`: commands and replies, and what somebody who reads along may see of them
 //! - `transport`, `patience`: bytes; time-outs, cancellation, keeping alive
@@ -24,25 +24,7 @@
 //! - `error`: every failure, and the one table from reply code to kind
 //! - `fuzzing`: the readers above, for the fuzz targets; not in the component
 //!
-//! Nothing below `client` knows the contract's bindings, so that a later version of the contract can share
-//! it, and so that it runs natively in tests. Nothing starts a thread.
-
-#[allow(
-    unsafe_code,
-    missing_docs,
-    clippy::all,
-    clippy::pedantic,
-    reason = "generated; its unsafe code is the calling convention of the component model"
-)]
-mod bindings {
-    wit_bindgen::generate!({
-        path: ["../wit/deps/io", "../wit/connector", "../wit/ftp"],
-        world: "flow:ftp/ftp-connector",
-        generate_all,
-    });
-    export!(Component with_types_in self);
-    use super::Component;
-}
+//! Nothing below `client` calls the host but through `Host`, so that tests can stand in for it. Nothing starts a thread.
 
 mod append;
 mod check;
@@ -96,122 +78,11 @@ mod transport;
 mod version;
 mod zone;
 
-use bindings::exports::flow::connector::connector::{CheckStep, Descriptor, Egress};
-use bindings::flow::connector::context;
-use bindings::flow::connector::types;
+pub use describe::{Ftp, Get, Put};
 
-use command::Verb;
-use error::{Effect, Error, Kind, Retry};
-use transport::{Host, Level};
-
-/// What the component exports.
-struct Component;
-
-impl bindings::exports::flow::connector::connector::Guest for Component {
-    fn describe() -> Descriptor {
-        describe::descriptor()
-    }
-
-    fn plan(endpoint: Option<String>, call: types::Call) -> Result<Vec<Egress>, types::Error> {
-        describe::plan(endpoint.as_deref(), &call).map_err(Into::into)
-    }
-
-    fn check(connection: types::Json, probe_write: bool) -> Result<Vec<CheckStep>, types::Error> {
-        check::check(&connection, probe_write, HOST).map_err(Into::into)
-    }
+flow_connector::connector! {
+    connector: Ftp,
+    wit: ["../wit/deps/io", "../wit/connector", "../wit/ftp"],
+    world: "flow:ftp/ftp-connector",
+    endpoints: flow::ftp::endpoints { ftp_get: Get, ftp_put: Put },
 }
-
-impl bindings::exports::flow::ftp::endpoints::Guest for Component {
-    fn ftp_get(call: types::Call) -> Result<types::Summary, types::Error> {
-        flow::run(&call, Verb::Get, HOST).map_err(Into::into)
-    }
-
-    fn ftp_put(call: types::Call) -> Result<types::Summary, types::Error> {
-        flow::run(&call, Verb::Put, HOST).map_err(Into::into)
-    }
-}
-
-/// The host's functions, as the FTP side knows them.
-const HOST: Host = Host {
-    cancelled: context::cancelled,
-    remaining_ms: context::remaining_ms,
-    traces: || context::log_threshold() == context::LogLevel::Trace,
-    log: |level, message| {
-        let level = match level {
-            Level::Trace => context::LogLevel::Trace,
-            Level::Debug => context::LogLevel::Debug,
-            Level::Warn => context::LogLevel::Warn,
-        };
-        context::log(level, message);
-    },
-    progress: context::progress,
-    tls: held::context,
-};
-
-impl From<Error> for types::Error {
-    fn from(error: Error) -> Self {
-        Self {
-            kind: error.kind.into(),
-            message: error.message,
-            code: error.code.map(|code| code.to_string()),
-            retry: match error.retry {
-                Retry::Never => types::Retry::Never,
-                Retry::Backoff => types::Retry::Backoff,
-            },
-            effect: match error.effect {
-                Effect::None => types::Effect::None,
-                Effect::Partial => types::Effect::Partial,
-                Effect::Unknown => types::Effect::Unknown,
-            },
-            details: error
-                .field
-                .map(|field| serde_json::json!({ "field": field }).to_string()),
-        }
-    }
-}
-
-/// A failure that the host reports to us, on its way back. It is not tried again here: what a host refuses
-/// once it refuses again.
-impl From<types::Error> for Error {
-    fn from(error: types::Error) -> Self {
-        let kind = Kind::from(error.kind);
-        Self {
-            ends_call: kind == Kind::Cancelled,
-            ..Self::new(kind, error.message)
-        }
-    }
-}
-
-/// The kinds of the contract and ours are the same; one list serves both directions.
-macro_rules! same_kinds {
-    ($($case:ident),* $(,)?) => {
-        impl From<Kind> for types::ErrorKind {
-            fn from(kind: Kind) -> Self {
-                match kind { $(Kind::$case => Self::$case,)* }
-            }
-        }
-        impl From<types::ErrorKind> for Kind {
-            fn from(kind: types::ErrorKind) -> Self {
-                match kind { $(types::ErrorKind::$case => Self::$case,)* }
-            }
-        }
-    };
-}
-
-same_kinds!(
-    InvalidSettings,
-    Authentication,
-    Permission,
-    NotFound,
-    Conflict,
-    Unreachable,
-    Timeout,
-    Busy,
-    Tls,
-    Protocol,
-    Data,
-    DeniedByHost,
-    Cancelled,
-    Unsupported,
-    Internal,
-);

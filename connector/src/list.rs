@@ -1,15 +1,14 @@
 //! `list`: one payload for each entry, whose body tells what is known of it.
 
+use std::io::Write as _;
+
+use flow_connector::{Done, Offered, Summary, exchange};
 use serde_json::json;
 
-use crate::bindings::flow::connector::exchange::{self, Offer};
-use crate::bindings::flow::connector::types::Summary;
 use crate::client::Client;
 use crate::error::Error;
-use crate::fetch::write_all;
 use crate::filter::Found;
-use crate::flow::Done;
-use crate::get::{Offered, accepted, contradiction, count, metadata};
+use crate::get::metadata;
 use crate::listing::EntryKind;
 use crate::select::Queue;
 use crate::task::Task;
@@ -25,8 +24,8 @@ pub fn run(client: &mut Client, task: &Task, summary: &mut Summary) -> Result<Do
     {
         let offered = offer(&found, task);
         taken += u64::from(matches!(offered, Ok(Offered::Taken(_))));
-        if count(offered, summary)? {
-            done = Done::Stop;
+        done = summary.count(offered.map_err(Into::into))?;
+        if done == Done::Stop {
             break;
         }
     }
@@ -51,21 +50,13 @@ fn offer(found: &Found, task: &Task) -> Result<Offered, Error> {
     metadata.content_type = Some("application/json".to_owned());
     // The payload's body is the description, not the file.
     metadata.size = Some(body.len() as u64);
-    let writer = match exchange::begin(&metadata).map_err(|error| Error::from(error).ending_call())? {
-        Offer::Accept(writer) => writer,
-        Offer::Skip => return Ok(Offered::Skipped),
-        Offer::Accepted => return Ok(Offered::Accepted),
-        Offer::Stop => return Ok(Offered::Stop),
-    };
-    let stream = writer.body();
-    let written = write_all(&stream, body.as_bytes()).and_then(|()| stream.blocking_flush().map_err(|_| ()));
-    drop(stream);
-    match (accepted(writer), written) {
-        // Nothing of it went over the wire: that was the listing.
-        (Ok(()), Ok(())) => Ok(Offered::Taken(0)),
-        (Err(error), _) => Err(error),
-        (Ok(()), Err(())) => Err(contradiction()),
-    }
+    Ok(
+        match exchange::emit(&metadata, |writer| Ok(writer.write_all(body.as_bytes())?))? {
+            // Nothing of it went over the wire: that was the listing.
+            Offered::Taken(_) => Offered::Taken(0),
+            offered => offered,
+        },
+    )
 }
 
 fn rfc3339(ms: u64) -> Option<String> {

@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 
-use crate::bindings::flow::connector::exchange::Reader;
-use crate::bindings::flow::connector::types::{Metadata, Summary};
+use flow_connector::{Done, Metadata, Reader, Summary};
+
 use crate::client::Client;
 use crate::error::{Error, Kind};
 use crate::filter::Pattern;
-use crate::flow::{Done, set_attribute, set_originals};
+use crate::flow::set_originals;
 use crate::look::{Became, There, look, surely};
 use crate::note::{Earlier, Note, keep};
 use crate::origin::{Subject, origin};
@@ -37,7 +37,7 @@ pub fn rename(
         && earlier.is_possible()
         && let Some(to) = subject.was_renamed(client, &earlier, &place(target, &subject.path))?
     {
-        set_attribute(&mut metadata, RENAMED_TO, to.as_str());
+        metadata.set_attribute(RENAMED_TO, to.as_str());
         set_originals(&mut metadata, task);
         return Ok(Done::Pass(metadata));
     }
@@ -71,7 +71,7 @@ pub fn rename(
         match moved {
             Some(to) => {
                 let told = if several { &target.path } else { &to };
-                set_attribute(&mut metadata, RENAMED_TO, told.as_str());
+                metadata.set_attribute(RENAMED_TO, told.as_str());
                 files.made(to);
                 count += 1;
             }

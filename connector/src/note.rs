@@ -5,7 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::bindings::flow::connector::exchange::Reader;
+use flow_connector::Reader;
+
 use crate::error::{Effect, Error, Kind};
 use crate::path::RemotePath;
 

@@ -10,11 +10,11 @@
 //! With `if_exists: rename` the number that a file gets is noted before. A pattern needs none of this: it fits what is
 //! there.
 
-use crate::bindings::flow::connector::types::Metadata;
+use flow_connector::Metadata;
+
 use crate::client::Client;
 use crate::error::{Effect, Error, Kind};
 use crate::files::Stat;
-use crate::flow::{ORIGINAL_PATH, attribute};
 use crate::look::{There, look};
 use crate::note::{Earlier, Note};
 use crate::path::{Named, RemotePath, jail};
@@ -142,7 +142,8 @@ fn unknown(error: Error) -> Error {
 
 /// The file that the payload came from.
 pub fn origin(metadata: &Metadata) -> Result<RemotePath, Error> {
-    let path = attribute(metadata, ORIGINAL_PATH)
+    let path = metadata
+        .attribute(Metadata::ORIGINAL_PATH)
         .map(|path| jail(path, "/options/path"))
         .transpose()?;
     match path {
@@ -170,7 +171,7 @@ mod tests {
             content_type: None,
             size: Some(99),
             modified_ms: None,
-            attributes: vec![(ORIGINAL_PATH.to_owned(), "out/a.csv".to_owned())],
+            attributes: vec![(Metadata::ORIGINAL_PATH.to_owned(), "out/a.csv".to_owned())],
         };
         Subject::of(&task, &metadata).unwrap()
     }

@@ -12,6 +12,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::AsFd;
 use rustix::io::Errno;
 
+pub use flow_connector::Level;
+
 use crate::tls;
 use crate::trace::Trace;
 use crate::transport::Wire;
@@ -19,24 +21,13 @@ use crate::transport::Wire;
 /// The longest wait between two looks at `cancelled`; the contract asks for 250 ms or less.
 const SLICE: Duration = Duration::from_millis(200);
 
-/// How loud a log line is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Level {
-    /// The dialogue with the server.
-    Trace,
-    /// For the maker of a flow who looks for a fault.
-    Debug,
-    /// Something is not as asked for, but the work goes on.
-    Warn,
-}
-
-/// What the FTP side needs of the host. Plain functions, so that nothing here knows the bindings.
+/// What the FTP side needs of the host. Plain functions, so that a test can stand in for each.
 #[derive(Debug, Clone, Copy)]
 pub struct Host {
     /// Whether the call is to end.
     pub cancelled: fn() -> bool,
-    /// Milliseconds until the host ends the call by force.
-    pub remaining_ms: fn() -> u64,
+    /// How long it is until the host ends the call by force.
+    pub remaining: fn() -> Duration,
     /// Whether somebody wants to read the dialogue with the server.
     pub traces: fn() -> bool,
     /// Writes a line to the run's log.
@@ -52,7 +43,7 @@ impl Host {
     /// One that wants nothing and hears nothing.
     pub const CALM: Self = Self {
         cancelled: || false,
-        remaining_ms: || 60_000,
+        remaining: || Duration::from_mins(1),
         traces: || false,
         log: |_, _| {},
         progress: |_, _, _| {},
@@ -290,7 +281,7 @@ fn check(host: Host) -> io::Result<()> {
     if (host.cancelled)() {
         return Err(Stop::Cancelled.into());
     }
-    if (host.remaining_ms)() == 0 {
+    if (host.remaining)().is_zero() {
         return Err(Stop::CallOver.into());
     }
     Ok(())

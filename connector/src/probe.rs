@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use flow_connector::{CheckStatus, CheckStep};
 use serde_json::{Value, json};
 
-use crate::bindings::exports::flow::connector::connector::{CheckStatus, CheckStep};
 use crate::check::{details_of, step};
 use crate::error::{Effect, Error, Kind, Op};
 use crate::files::{Stat, now_ms};

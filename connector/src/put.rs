@@ -1,14 +1,13 @@
 //! `put` and `append`: the payload's body into a file.
 
+use flow_connector::{Done, Reader, Summary, context};
+
 use crate::append::append;
-use crate::bindings::flow::connector::context;
-use crate::bindings::flow::connector::exchange::Reader;
-use crate::bindings::flow::connector::types::Summary;
 use crate::client::Client;
 use crate::command::Verb;
 use crate::earlier::{Found, find, take_back};
 use crate::error::{Effect, Error, Kind};
-use crate::flow::{Done, remove_attribute, set_attribute, set_originals};
+use crate::flow::set_originals;
 use crate::look::{There, look};
 use crate::note::{Earlier, Note, keep};
 use crate::path::RemotePath;
@@ -34,7 +33,7 @@ pub fn run(client: &mut Client, reader: &Reader, task: &Task, summary: &mut Summ
     let mut metadata = reader.metadata();
     let Some(target) = target(task, client.settings(), &metadata)? else {
         summary.skipped += 1;
-        set_attribute(&mut metadata, OUTCOME, "skipped");
+        metadata.set_attribute(OUTCOME, "skipped");
         return Ok(Done::Pass(metadata));
     };
     let file = File {
@@ -45,13 +44,13 @@ pub fn run(client: &mut Client, reader: &Reader, task: &Task, summary: &mut Summ
         earlier: Earlier::of(reader)?,
     };
     let Stored { outcome, path, sent } = file.store(client, target)?;
-    set_attribute(&mut metadata, OUTCOME, outcome);
-    set_attribute(&mut metadata, STORED_PATH, path.as_str());
+    metadata.set_attribute(OUTCOME, outcome);
+    metadata.set_attribute(STORED_PATH, path.as_str());
     // One of a step before says nothing of this one.
-    remove_attribute(&mut metadata, STORED_PROOF);
+    metadata.remove_attribute(STORED_PROOF);
     if let Some(sent) = sent {
         summary.bytes += sent.bytes;
-        set_attribute(&mut metadata, STORED_PROOF, sent.proof.to_string());
+        metadata.set_attribute(STORED_PROOF, sent.proof.to_string());
     } else {
         summary.skipped += 1;
     }

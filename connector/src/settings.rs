@@ -9,59 +9,12 @@ mod tls;
 
 pub use auth::{Auth, Secret};
 pub use choices::{DataAddress, DataConnection, Visibility};
-pub use connection::{Connection, connection_schema};
+pub use connection::Connection;
 pub use options::{IfExists, Match, Options, Sort, TransferType, Verify, options_schema};
 pub use quantity::PortRange;
 pub use tls::{DataProtection, Tls, Trust};
 
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer};
-
-use crate::error::{Error, printable};
-
-/// Forms send an empty text for a field that nobody filled in.
-fn unless_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    Ok(Option::<String>::deserialize(deserializer)?.filter(|text| !text.is_empty()))
-}
-
-/// Reads JSON and says in which field it is wrong. `part` is `/connection` or `/options`.
-fn read<T: DeserializeOwned>(json: &str, part: &str) -> Result<T, Error> {
-    let mut reader = serde_json::Deserializer::from_str(json);
-    serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        let mut field = part.to_owned();
-        for segment in error.path() {
-            use serde_path_to_error::Segment;
-            match segment {
-                Segment::Map { key } => {
-                    field.push('/');
-                    field.push_str(&key.replace('~', "~0").replace('/', "~1"));
-                }
-                Segment::Seq { index } => field.extend(["/", &index.to_string()]),
-                Segment::Enum { .. } | Segment::Unknown => {}
-            }
-        }
-        Error::setting(
-            field,
-            // A name in it may be anything that JSON can write.
-            format!("{}.", printable(&without_position(&error.inner().to_string()))),
-        )
-    })
-}
-
-/// The line and column are those of a text that the reader of the message has never seen. What follows
-/// `invalid value: string` may be a secret, so the value is cut out as well.
-fn without_position(message: &str) -> String {
-    let message = message
-        .rsplit_once(" at line ")
-        .map_or(message, |(message, _)| message);
-    match (
-        message.strip_prefix("invalid type: "),
-        message.split_once(", expected "),
-    ) {
-        (Some(_), Some((_, expected))) => format!("wrong type, expected {expected}"),
-        _ => message.to_owned(),
-    }
-}
+use flow_connector::settings::{CONNECTION, OPTIONS, read, unless_empty};
 
 #[cfg(test)]
 mod tests {
@@ -191,7 +144,7 @@ mod tests {
 
     #[test]
     fn schemas_explain_every_property_in_order() {
-        let connection = connection_schema();
+        let connection = flow_connector::settings::schema::<Connection>();
         assert_eq!(
             names(&connection),
             [

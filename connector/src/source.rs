@@ -1,7 +1,7 @@
 //! The payload's body on its way to the wire.
 
-use crate::bindings::flow::connector::exchange::Reader;
-use crate::bindings::wasi::io::streams::{InputStream, StreamError};
+use flow_connector::{Reader, exchange};
+
 use crate::data::Transfer;
 use crate::error::{Error, Kind, Op};
 use crate::fetch::{CHUNK, STEPS_BETWEEN_CHECKS};
@@ -30,7 +30,7 @@ impl<'a> Body<'a> {
     }
 
     /// The body from its first byte.
-    pub fn open(&mut self) -> Result<Source, Error> {
+    pub fn open(&mut self) -> Result<Source<'a>, Error> {
         let opened = Source::open(self.reader, self.task);
         self.spent |= opened.as_ref().is_err_and(|error| error.kind == Kind::Busy);
         opened
@@ -45,8 +45,8 @@ impl<'a> Body<'a> {
 }
 
 /// The payload's body on its way to the wire.
-pub struct Source {
-    body: InputStream,
+pub struct Source<'a> {
+    body: exchange::Body<'a>,
     /// A piece that was read ahead, to see whether there is one.
     ahead: Option<Vec<u8>>,
     lines: Option<text::ToWire>,
@@ -56,9 +56,9 @@ pub struct Source {
     pub taken: u64,
 }
 
-impl Source {
+impl<'a> Source<'a> {
     /// The body from its first byte.
-    pub fn open(reader: &Reader, task: &Task) -> Result<Self, Error> {
+    pub fn open(reader: &'a Reader, task: &Task) -> Result<Self, Error> {
         let body = reader.body()?.ok_or_else(|| {
             Error::setting(
                 "/options/command",
@@ -84,7 +84,7 @@ impl Source {
     fn next(&mut self) -> Result<Option<Vec<u8>>, Error> {
         let piece = match self.ahead.take() {
             Some(piece) => Some(piece),
-            None => self.read(CHUNK as u64)?,
+            None => self.read(CHUNK)?,
         };
         let Some(mut piece) = piece else {
             return Ok(None);
@@ -99,19 +99,10 @@ impl Source {
         Ok(Some(piece))
     }
 
-    fn read(&self, most: u64) -> Result<Option<Vec<u8>>, Error> {
-        loop {
-            match self.body.blocking_read(most) {
-                Ok(piece) if piece.is_empty() => {}
-                Ok(piece) => return Ok(Some(piece)),
-                Err(StreamError::Closed) => return Ok(None),
-                Err(StreamError::LastOperationFailed(_)) => {
-                    // What was sent so far would look like a whole file.
-                    let message = "The host could not read the payload's body.";
-                    return Err(Error::new(Kind::Internal, message).losing_session());
-                }
-            }
-        }
+    fn read(&mut self, most: usize) -> Result<Option<Vec<u8>>, Error> {
+        // What was sent so far would look like a whole file.
+        let lost = |error| Error::from(flow_connector::Error::from(error)).losing_session();
+        self.body.piece(most).map_err(lost)
     }
 
     /// Passes over bytes that the server has. False when the body is shorter.
@@ -124,7 +115,10 @@ impl Source {
                 let checked = session.patience.check();
                 checked.map_err(|error| Error::io(Op::Stat, path.as_str(), &error))?;
             }
-            let Some(piece) = self.read((count - self.taken).min(CHUNK as u64))? else {
+            let most = usize::try_from(count - self.taken)
+                .unwrap_or(usize::MAX)
+                .min(CHUNK);
+            let Some(piece) = self.read(most)? else {
                 return Ok(false);
             };
             if let Some(digest) = &mut self.digest {
@@ -138,7 +132,7 @@ impl Source {
     /// Whether there are no more bytes.
     pub fn is_at_end(&mut self) -> Result<bool, Error> {
         if self.ahead.is_none() {
-            self.ahead = self.read(CHUNK as u64)?;
+            self.ahead = self.read(CHUNK)?;
         }
         Ok(self.ahead.is_none())
     }

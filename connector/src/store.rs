@@ -1,6 +1,7 @@
 //! One file on its way out: copying, going on after a break, proving that the server has all of it.
 
-use crate::bindings::flow::connector::exchange::Reader;
+use flow_connector::Reader;
+
 use crate::client::{Client, Progress, Tries};
 use crate::data::Transfer;
 use crate::error::{Effect, Error, Kind};
@@ -135,7 +136,7 @@ impl<'a> Upload<'a> {
     }
 
     /// The body from its first byte, with a hash on the way where one is wanted.
-    fn source(&mut self, session: &Session) -> Result<Source, Error> {
+    fn source(&mut self, session: &Session) -> Result<Source<'a>, Error> {
         let mut source = self.body.open()?;
         if self.task.verify == Verify::Hash && self.task.transfer_type == TransferType::Binary {
             source.digest = Algorithm::offered(session).map(Algorithm::start);

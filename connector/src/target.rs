@@ -1,8 +1,8 @@
 //! Where a payload's body goes, and under which name until it is complete.
 
-use crate::bindings::flow::connector::types::Metadata;
+use flow_connector::Metadata;
+
 use crate::error::Error;
-use crate::flow::{ORIGINAL_FILENAME, ORIGINAL_PATH, attribute};
 use crate::path::{RemotePath, is_name, jail};
 use crate::pattern::Template;
 use crate::replace::cut;
@@ -21,7 +21,7 @@ pub fn target(
     let from = || {
         task.original_path
             .as_deref()
-            .or_else(|| attribute(metadata, ORIGINAL_PATH))
+            .or_else(|| metadata.attribute(Metadata::ORIGINAL_PATH))
     };
     let path = match &task.selection {
         Selection::Static(named) if named.folder => named.path.child(file_name(task, metadata)?),
@@ -55,8 +55,12 @@ fn file_name<'a>(task: &'a Task, metadata: &'a Metadata) -> Result<&'a str, Erro
     let name = task
         .original_filename
         .as_deref()
-        .or_else(|| attribute(metadata, ORIGINAL_FILENAME))
-        .or_else(|| attribute(metadata, ORIGINAL_PATH).and_then(|path| path.rsplit('/').next()))
+        .or_else(|| metadata.attribute(Metadata::ORIGINAL_FILENAME))
+        .or_else(|| {
+            metadata
+                .attribute(Metadata::ORIGINAL_PATH)
+                .and_then(|path| path.rsplit('/').next())
+        })
         .or(metadata.name.as_deref())
         .filter(|name| !name.is_empty());
     match name {
@@ -160,7 +164,10 @@ mod tests {
 
     #[test]
     fn where_a_payload_goes() {
-        let from = &[(ORIGINAL_FILENAME, "a.csv"), (ORIGINAL_PATH, "out/a.csv")][..];
+        let from = &[
+            (Metadata::ORIGINAL_FILENAME, "a.csv"),
+            (Metadata::ORIGINAL_PATH, "out/a.csv"),
+        ][..];
         let goes = |options: &str, attributes| leads(options, attributes).unwrap();
         assert_eq!(goes("{}", &[]).as_deref(), Some("inbox/named.csv"));
         assert_eq!(goes("{}", from).as_deref(), Some("inbox/a.csv"));
@@ -184,11 +191,11 @@ mod tests {
     #[test]
     fn names_that_lead_elsewhere_are_refused() {
         for name in ["..", "a/b", "a\r\nDELE b"] {
-            let error = leads(r#"{"path":"x/"}"#, &[(ORIGINAL_FILENAME, name)]).unwrap_err();
+            let error = leads(r#"{"path":"x/"}"#, &[(Metadata::ORIGINAL_FILENAME, name)]).unwrap_err();
             assert_eq!(error.kind, Kind::InvalidSettings, "{name:?}");
         }
         assert!(
-            leads(r#"{"path":"/"}"#, &[(ORIGINAL_FILENAME, "a")])
+            leads(r#"{"path":"/"}"#, &[(Metadata::ORIGINAL_FILENAME, "a")])
                 .unwrap()
                 .is_some()
         );

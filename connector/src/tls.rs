@@ -7,6 +7,8 @@ pub mod tests;
 
 use std::fmt;
 
+pub use flow_connector::tls::{Certificate, Info, Reason, Received};
+
 use crate::settings::Trust;
 
 /// Trust, and the sessions that the data connections of one control connection resume.
@@ -30,75 +32,12 @@ pub trait Session: fmt::Debug + Send {
     fn info(&self) -> Option<Info>;
 }
 
-/// What came of records that arrived.
-#[derive(Debug, Default)]
-pub struct Received {
-    /// What they said.
-    pub plaintext: Vec<u8>,
-    /// Records to be sent.
-    pub reply: Vec<u8>,
-    /// The handshake goes on.
-    pub handshaking: bool,
-    /// The peer has said that it sends no more.
-    pub closed: bool,
-}
-
-/// What a session came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Info {
-    /// `TLSv1.2`, `TLSv1.3`.
-    pub version: String,
-    /// The cipher suite's IANA name.
-    pub cipher: String,
-    /// An earlier session was resumed.
-    pub resumed: bool,
-    /// The server's.
-    pub certificate: Option<Certificate>,
-}
-
-/// A server's certificate. Its texts are the server's own, unchecked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Certificate {
-    /// SHA-256 of the certificate.
-    pub sha256: Vec<u8>,
-    /// SHA-256 of its public key.
-    pub public_key_sha256: Vec<u8>,
-    /// Whose it is.
-    pub subject: String,
-    /// Who says so.
-    pub issuer: String,
-    /// When its validity ends, in milliseconds since 1970.
-    pub not_after_ms: i64,
-    /// The names it is for.
-    pub names: Vec<String>,
-}
-
-impl Certificate {
-    /// Its hash as the setting `tls_trust` takes it.
-    pub fn pin(&self) -> String {
-        self.sha256
-            .iter()
-            .fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}"))
-    }
-}
-
-/// Why there is no session. The contract says what each means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reason {
-    Expired,
-    NotYetValid,
-    WrongName,
-    UnknownIssuer,
-    SelfSigned,
-    NotPinned,
-    Revoked,
-    BadCertificate,
-    NoCommonVersion,
-    ClientCertificate,
-    NotTls,
-    Protocol,
-    Denied,
-    Invalid,
+/// A server's certificate as the setting `tls_trust` takes it: its hash. Its texts are the server's own, unchecked.
+pub fn pin(certificate: &Certificate) -> String {
+    certificate
+        .sha256
+        .iter()
+        .fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 /// A failure of TLS. Travels inside an `io::Error`; `error` says what it means to people.

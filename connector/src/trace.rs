@@ -143,6 +143,7 @@ mod tests {
                 cipher: "TLS_AES_128_GCM_SHA256".to_owned(),
                 resumed: false,
                 certificate: None,
+                details: None,
             };
             trace.secured(&info);
             info.resumed = true;

@@ -351,7 +351,7 @@ mod tests {
         let (mut stream, _peer) = silence(CALM, Duration::from_mins(1));
         stream.patience = Patience::new(
             Host {
-                remaining_ms: || 0,
+                remaining: || Duration::ZERO,
                 ..CALM
             },
             Duration::from_mins(1),

@@ -143,6 +143,25 @@ fn the_embedding_page_shows_the_program_that_is_tested() {
 }
 
 #[test]
+fn the_page_about_connectors_shows_the_template_that_is_tested() {
+    let template = fs::read_to_string(repository().join("kit/template/src/lib.rs")).expect("readable");
+    // As `cargo xtask new-connector demo` makes it.
+    let made = [
+        ("my-connector", "demo"),
+        ("my_connector", "demo"),
+        ("MyConnector", "Demo"),
+        ("My connector", "Demo"),
+    ]
+    .iter()
+    .fold(template, |text, (from, to)| text.replace(from, to));
+    compare_part(
+        "docs/new-connector.md",
+        "template",
+        &format!("```rust\n{made}```\n"),
+    );
+}
+
+#[test]
 fn the_page_about_serving_has_every_number() {
     let metrics = flowhost::serve::metrics::Metrics::new();
     metrics.add("f");

@@ -1,11 +1,11 @@
-//! `cargo xtask build`: the component, then the host that embeds it.
+//! `cargo xtask build`: the component, then the host that embeds it, and the connectors in `examples/`.
 
 use std::fs;
 
 use anyhow::{Context as _, Result};
 
 use crate::workspace::Workspace;
-use crate::{process, wasm};
+use crate::{connectors, process, wasm};
 
 /// The packages of every release build that is not one of the component.
 ///
@@ -17,7 +17,8 @@ pub const PACKAGES: [&str; 4] = ["--release", "--workspace", "--exclude", "xtask
 pub fn run(workspace: &Workspace) -> Result<()> {
     component(workspace)?;
     process::say("flowhost");
-    process::run(workspace.cargo().arg("build").args(PACKAGES).arg("--bins"))
+    process::run(workspace.cargo().arg("build").args(PACKAGES).arg("--bins"))?;
+    connectors::examples(workspace)
 }
 
 /// Builds the connector and leaves it in dist/.

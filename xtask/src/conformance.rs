@@ -1,13 +1,13 @@
 //! `cargo xtask conformance`: what the suite needs, then the suite against one host, or against all that are here.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
 use crate::workspace::Workspace;
-use crate::{build, guests, process, servers};
+use crate::{build, guests, hosts, process, servers};
 
 pub const HELP: &str = "\
 Shows whether hosts do what the contract in wit/ says
@@ -34,6 +34,9 @@ pub struct Options {
     /// Print the cases with the sentences that they check, and play none
     #[arg(long)]
     list: bool,
+    /// Break one obligation after another in copies of the Node.js host, and see that exactly the right cases fail
+    #[arg(long, conflicts_with_all = ["host", "list"])]
+    mutations: bool,
     /// Write the results as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -44,13 +47,16 @@ pub struct Options {
 
 pub fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
     build::run(workspace)?;
-    let plan = if options.list {
-        plan(options, &[])
-    } else {
+    let mut plan = plan(options);
+    if !options.list {
         guests::run(workspace)?;
         servers::run(workspace)?;
-        plan(options, &hosts(workspace, options)?)
-    };
+        if options.mutations {
+            plan["mutate"] = json!(hosts::install_node(workspace)?);
+        } else {
+            plan["hosts"] = under_test(workspace, options)?.into();
+        }
+    }
     process::say("conformance");
     let status = Command::new(workspace.program("flow-conformance"))
         .current_dir(workspace.root())
@@ -64,8 +70,8 @@ pub fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
     })
 }
 
-/// The hosts of this repository, by name, with what starts them.
-fn hosts(workspace: &Workspace, options: &Options) -> Result<Vec<Value>> {
+/// The hosts under test, each with what starts it.
+fn under_test(workspace: &Workspace, options: &Options) -> Result<Vec<Value>> {
     let named: Vec<&str> = match &options.host[..] {
         [] => vec!["flowhost", "node", "python"],
         named => named.iter().map(String::as_str).collect(),
@@ -74,9 +80,9 @@ fn hosts(workspace: &Workspace, options: &Options) -> Result<Vec<Value>> {
         .into_iter()
         .map(|name| {
             let command = match name {
-                "flowhost" => quoted(&workspace.program("flow-adapter")),
-                "node" => node(workspace)?,
-                "python" => python(workspace)?,
+                "flowhost" => hosts::quoted(&workspace.program("flow-adapter")),
+                "node" => hosts::node(workspace)?,
+                "python" => hosts::python(workspace)?,
                 other => other.to_owned(),
             };
             Ok(json!({ "command": command, "known": options.known }))
@@ -84,66 +90,10 @@ fn hosts(workspace: &Workspace, options: &Options) -> Result<Vec<Value>> {
         .collect()
 }
 
-/// Installs what the Node.js host needs, as its lock file says.
-pub fn node(workspace: &Workspace) -> Result<String> {
-    let home = workspace.root().join("hosts/node");
-    let lock = home.join("package-lock.json");
-    let installed = home.join("node_modules/.package-lock.json");
-    if !newer(&installed, &lock) {
-        process::say("npm ci, for hosts/node");
-        let npm = Command::new("npm")
-            .args(["ci", "--no-audit", "--no-fund", "--loglevel=error"])
-            .current_dir(&home)
-            .status();
-        match npm {
-            Ok(status) if status.success() => {}
-            Ok(status) => bail!("npm ci failed in hosts/node ({status})"),
-            Err(error) => bail!("npm is missing ({error}): install Node.js 20 or later, which brings it"),
-        }
-    }
-    Ok(format!("node {}", quoted(&home.join("bin/adapter.js"))))
-}
-
-/// Makes a virtual environment in target/ with what the Python host needs, as its lock file says.
-pub fn python(workspace: &Workspace) -> Result<String> {
-    let home = workspace.root().join("hosts/python");
-    let lock = home.join("requirements.lock");
-    let place = workspace.own("python-host");
-    let python = place.join("bin/python");
-    let mark = place.join("installed");
-    if !newer(&mark, &lock) {
-        process::say("python3 -m venv, for hosts/python");
-        process::run(Command::new("python3").args(["-m", "venv"]).arg(&place))
-            .context("Python 3.11 or later with its module venv is needed (on Debian: python3-venv)")?;
-        process::run(
-            Command::new(&python)
-                .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"])
-                .arg(&lock),
-        )?;
-        std::fs::write(&mark, "").with_context(|| format!("cannot write {}", mark.display()))?;
-    }
-    Ok(format!(
-        "env PYTHONPATH={} {} -m flowhost_py.adapter",
-        quoted(&home.join("src")),
-        quoted(&python)
-    ))
-}
-
-/// Whether a file is there and not older than another.
-fn newer(file: &Path, than: &Path) -> bool {
-    let time = |path: &Path| path.metadata().and_then(|metadata| metadata.modified()).ok();
-    time(file).is_some_and(|time_of_file| time(than).is_none_or(|other| time_of_file >= other))
-}
-
-/// As a shell reads it.
-fn quoted(path: &Path) -> String {
-    format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
-}
-
 /// What flow-conformance is told.
-fn plan(options: &Options, hosts: &[Value]) -> Value {
+fn plan(options: &Options) -> Value {
     json!({
-        "hosts": hosts,
+        "hosts": [],
         "case": options.case,
         "list": options.list,
         "json": options.json,

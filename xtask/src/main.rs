@@ -7,11 +7,14 @@ mod apt;
 mod bench;
 mod build;
 mod conformance;
+mod connectors;
 mod demo;
 mod faults;
 mod fuzz;
 mod guests;
+mod hosts;
 mod lint;
+mod new_connector;
 mod process;
 mod servers;
 mod test;
@@ -20,6 +23,7 @@ mod wasm;
 mod workspace;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -42,8 +46,23 @@ Environment:
 
 #[derive(Subcommand)]
 enum Command {
-    /// Build dist/ftp.wasm (the connector), then target/release/flowhost (the host, which embeds it)
+    /// Build dist/ftp.wasm (the connector), target/release/flowhost (the host, which embeds it), and the connectors in
+    /// examples/, into target/connectors
     Build,
+    /// Make a connector of your own: a crate that builds, tests natively, and runs in a flow
+    NewConnector {
+        /// Lower-case words with `-` between them
+        name: String,
+        /// The folder to make it in; its own folder there must not exist yet
+        #[arg(long, value_name = "FOLDER", default_value = ".")]
+        into: PathBuf,
+    },
+    /// Build the connector in a folder, wherever it is: as `cargo build --release --target wasm32-wasip2`, also where
+    /// that target is not installed
+    Component {
+        /// The folder with its Cargo.toml
+        folder: PathBuf,
+    },
     /// Build what is missing or out of date and run `flowhost demo`
     Demo {
         /// Passed to `flowhost demo`
@@ -70,6 +89,8 @@ enum Command {
     /// Show whether hosts do what the contract says: flowhost, Node.js, Python, or one of your own
     #[command(long_about = conformance::HELP)]
     Conformance(conformance::Options),
+    /// Test the hosts in hosts/ in their own languages (Node.js, Python)
+    Hosts,
     /// Check format, lints, docs and dependencies (licences, sources, bans, advisories)
     Lint,
     /// Build the connectors that misbehave in the tests, into target/guests
@@ -101,12 +122,15 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     let workspace = Workspace::find()?;
     match command {
         Command::Build => build::run(&workspace)?,
+        Command::NewConnector { name, into } => new_connector::run(&workspace, &name, &into)?,
+        Command::Component { folder } => connectors::component(&workspace, &folder)?,
         Command::Demo { arguments } => return demo::run(&workspace, &arguments),
         Command::Test { arguments } => test::run(&workspace, &arguments)?,
         Command::Fuzz(options) => fuzz::run(&workspace, &options)?,
         Command::Bench(options) => bench::run(&workspace, &options)?,
         Command::Torture(options) => torture::run(&workspace, &options)?,
         Command::Conformance(options) => return conformance::run(&workspace, &options),
+        Command::Hosts => hosts::test(&workspace)?,
         Command::Lint => lint::run(&workspace)?,
         Command::Guests => guests::run(&workspace)?,
         Command::Faults => faults::run(&workspace)?,

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::{Error, Kind, Op, printable};
-use crate::tls::{Failure, Reason};
+use crate::tls::{Failure, Reason, pin};
 
 impl Error {
     /// A handshake or a TLS session that failed.
@@ -58,7 +58,7 @@ fn advice(failure: &Failure) -> Option<String> {
     let pin = failure
         .certificate
         .as_ref()
-        .map(|certificate| format!("`tls_trust: {{ pinned: \"{}\" }}`", certificate.pin()));
+        .map(|certificate| format!("`tls_trust: {{ pinned: \"{}\" }}`", pin(certificate)));
     let name = failure
         .certificate
         .as_ref()
@@ -120,6 +120,7 @@ mod tests {
                 public_key_sha256: vec![0; 32],
                 subject: String::new(),
                 issuer: String::new(),
+                not_before_ms: 0,
                 not_after_ms: 0,
                 names: names.iter().map(|name| (*name).to_owned()).collect(),
             })),

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use regex::Regex;
-use schemars::{JsonSchema, Schema};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::auth::Auth;
 use super::choices::{DataAddress, DataConnection, Visibility};
 use super::quantity::PortRange;
 use super::tls::{DataProtection, Tls, Trust};
-use super::{read, unless_empty};
+use super::{CONNECTION, read, unless_empty};
 use crate::encoding::Encoding;
 use crate::error::{Error, printable};
 use crate::path::{RemotePath, jail};
@@ -173,7 +173,7 @@ fn default_busy_pattern() -> String {
 impl Connection {
     /// Reads and checks the settings.
     pub fn parse(json: &str) -> Result<Self, Error> {
-        let settings: Self = read(json, "/connection")?;
+        let settings: Self = read(json, CONNECTION)?;
         settings.check()?;
         Ok(settings)
     }
@@ -298,9 +298,4 @@ impl Connection {
     pub fn idle(&self) -> Duration {
         Duration::from_secs(self.timeout.into())
     }
-}
-
-/// The schema of the connection settings.
-pub fn connection_schema() -> Schema {
-    schemars::schema_for!(Connection)
 }

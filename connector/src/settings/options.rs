@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::quantity::{Bytes, Span};
-use super::{read, unless_empty};
+use super::{OPTIONS, read, unless_empty};
 use crate::error::Error;
 
 /// How `path` is read.
@@ -245,7 +245,7 @@ impl Options {
     /// Reads the options.
     pub fn parse(json: &str) -> Result<Self, Error> {
         let json = if json.trim().is_empty() { "{}" } else { json };
-        read(json, "/options")
+        Ok(read(json, OPTIONS)?)
     }
 }
 

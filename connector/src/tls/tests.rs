@@ -50,7 +50,12 @@ struct Toy {
 impl Session for Toy {
     fn decrypt(&mut self, records: &[u8]) -> Result<Received, Failure> {
         self.arrived.extend_from_slice(records);
-        let mut received = Received::default();
+        let mut received = Received {
+            plaintext: Vec::new(),
+            reply: Vec::new(),
+            handshaking: false,
+            closed: false,
+        };
         while let [letter, high, low, rest @ ..] = &self.arrived[..] {
             let length = usize::from(u16::from_be_bytes([*high, *low]));
             let (letter, Some(content)) = (*letter, rest.get(..length)) else {
@@ -101,6 +106,7 @@ impl Session for Toy {
             cipher: "none".to_owned(),
             resumed: false,
             certificate: None,
+            details: None,
         })
     }
 }

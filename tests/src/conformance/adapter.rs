@@ -67,7 +67,10 @@ impl Adapter {
             let _ = send.send(Heard::End);
         });
         let errors: Arc<Mutex<Vec<String>>> = Arc::default();
-        let (output, kept) = (child.stderr.take().context("it has an output")?, Arc::clone(&errors));
+        let (output, kept) = (
+            child.stderr.take().context("it has an output")?,
+            Arc::clone(&errors),
+        );
         std::thread::spawn(move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {
                 let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -142,7 +145,8 @@ impl Adapter {
         match self.heard.recv_timeout(within) {
             Ok(Heard::Line(text)) => {
                 let line = event::Line::parse(&text);
-                line.map(Some).with_context(|| format!("the host says {}", shortened(&text)))
+                line.map(Some)
+                    .with_context(|| format!("the host says {}", shortened(&text)))
             }
             Err(RecvTimeoutError::Timeout) => Ok(None),
             Ok(Heard::End) | Err(RecvTimeoutError::Disconnected) => bail!("the host has ended"),
@@ -156,7 +160,11 @@ impl Adapter {
     /// When there is none in time.
     pub fn ask(&mut self, task: Task, within: Duration) -> Result<Reply> {
         let name = format!("{task:?}");
-        let name = name.split([' ', '(', '{']).next().unwrap_or_default().to_lowercase();
+        let name = name
+            .split([' ', '(', '{'])
+            .next()
+            .unwrap_or_default()
+            .to_lowercase();
         let id = self.request(task)?;
         let end = Instant::now() + within;
         loop {
@@ -171,7 +179,10 @@ impl Adapter {
     /// The end of what it wrote to its standard error.
     #[must_use]
     pub fn last_words(&self) -> String {
-        self.errors.lock().unwrap_or_else(PoisonError::into_inner).join("\n")
+        self.errors
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .join("\n")
     }
 }
 

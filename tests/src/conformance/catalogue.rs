@@ -43,7 +43,10 @@ fn read(file: &Path) -> Result<Vec<Case>> {
     let area = file.file_stem().unwrap_or_default().to_string_lossy();
     let area = area.trim_start_matches(|letter: char| letter.is_ascii_digit() || letter == '-');
     let mut cases = Vec::new();
-    for value in documents.iter().flat_map(|document| document.as_vec().into_iter().flatten()) {
+    for value in documents
+        .iter()
+        .flat_map(|document| document.as_vec().into_iter().flatten())
+    {
         let value = json(value)?;
         let id = value["id"].clone();
         let mut case: Case = serde_json::from_value(value).with_context(|| format!("case {id}"))?;

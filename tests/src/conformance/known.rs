@@ -27,7 +27,9 @@ impl Known {
             return Ok(Self::default());
         };
         let value = super::catalogue::json(document)?;
-        let members = value.as_object().context("it has to be a mapping from cases to reasons")?;
+        let members = value
+            .as_object()
+            .context("it has to be a mapping from cases to reasons")?;
         let mut known = BTreeMap::new();
         for (id, reason) in members {
             match reason.as_str().map(str::trim) {
@@ -47,7 +49,11 @@ impl Known {
     /// Cases that are named and not there.
     #[must_use]
     pub fn unknown<'a>(&'a self, ids: &[&str]) -> Vec<&'a str> {
-        self.0.keys().map(String::as_str).filter(|id| !ids.contains(id)).collect()
+        self.0
+            .keys()
+            .map(String::as_str)
+            .filter(|id| !ids.contains(id))
+            .collect()
     }
 }
 
@@ -60,7 +66,12 @@ mod tests {
         let known = Known::parse("tls/expired: the library cannot tell\n").unwrap();
         assert_eq!(known.reason("tls/expired"), Some("the library cannot tell"));
         assert_eq!(known.unknown(&["tls/other"]), ["tls/expired"]);
-        assert!(Known::parse("tls/expired: ''\n").unwrap_err().to_string().contains("no reason"));
+        assert!(
+            Known::parse("tls/expired: ''\n")
+                .unwrap_err()
+                .to_string()
+                .contains("no reason")
+        );
         assert!(Known::parse("# nothing\n").unwrap().unknown(&[]).is_empty());
     }
 }

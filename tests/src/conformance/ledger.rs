@@ -78,7 +78,11 @@ impl Ledger {
     pub fn note(&mut self, event: Event) {
         self.look_at_the_order(&event);
         match event {
-            Event::Offered { ask, metadata, payload } => {
+            Event::Offered {
+                ask,
+                metadata,
+                payload,
+            } => {
                 self.waiting = Some(ask);
                 let making = Making {
                     metadata,
@@ -87,22 +91,29 @@ impl Ledger {
                     finishing: false,
                 };
                 if self.making.insert(payload, making).is_some() {
-                    self.faults.push(format!("the payload number {payload} was used twice"));
+                    self.faults
+                        .push(format!("the payload number {payload} was used twice"));
                 }
             }
             Event::Data { payload, data } => self.take(payload, &data),
             Event::Finishing { ask, payload } => {
                 self.waiting = Some(ask);
                 match self.making.get_mut(&payload) {
-                    Some(making) if making.asked_for.is_some() && !making.finishing => making.finishing = true,
-                    _ => self.faults.push(format!("`finishing` of payload {payload}, which is not being made")),
+                    Some(making) if making.asked_for.is_some() && !making.finishing => {
+                        making.finishing = true
+                    }
+                    _ => self.faults.push(format!(
+                        "`finishing` of payload {payload}, which is not being made"
+                    )),
                 }
             }
             Event::Gone { payload, how, reason } => match self.making.get(&payload) {
                 Some(making) if !self.accepted.contains(&payload) => {
                     self.gone.push((making.metadata.clone(), how, reason));
                 }
-                _ => self.faults.push(format!("`gone` of payload {payload}, which is not being made")),
+                _ => self
+                    .faults
+                    .push(format!("`gone` of payload {payload}, which is not being made")),
             },
             Event::Noted { ask, id, text } => {
                 self.waiting = Some(ask);
@@ -112,7 +123,8 @@ impl Ledger {
             Event::Reported { id, error } => self.reported.push((id, error)),
             Event::Log { level, message } => {
                 let level = serde_json::to_value(level).unwrap_or_default();
-                self.log.push(format!("{}: {message}", level.as_str().unwrap_or_default()));
+                self.log
+                    .push(format!("{}: {message}", level.as_str().unwrap_or_default()));
             }
             Event::Progress { what, done, total } => {
                 let total = total.map_or_else(|| "?".to_owned(), |total| total.to_string());
@@ -127,13 +139,15 @@ impl Ledger {
             self.faults.push(format!("after the reply came {}", name(event)));
         } else if self.waiting.is_some() && !matches!(event, Event::Data { .. }) {
             let name = name(event);
-            self.faults.push(format!("the connector went on ({name}) before it had its answer"));
+            self.faults
+                .push(format!("the connector went on ({name}) before it had its answer"));
         }
     }
 
     fn take(&mut self, payload: u64, data: &[u8]) {
         let Some(making) = self.making.get_mut(&payload) else {
-            self.faults.push(format!("data of payload {payload}, which nobody offered"));
+            self.faults
+                .push(format!("data of payload {payload}, which nobody offered"));
             return;
         };
         making.bytes.extend_from_slice(data);
@@ -141,8 +155,12 @@ impl Ledger {
             self.faults.push("data after `finishing`".to_owned());
         } else if data.is_empty() {
             self.faults.push("`data` without data".to_owned());
-        } else if making.asked_for.is_none_or(|bytes| making.bytes.len() as u64 > bytes) {
-            self.faults.push("more data than the suite had asked for".to_owned());
+        } else if making
+            .asked_for
+            .is_none_or(|bytes| making.bytes.len() as u64 > bytes)
+        {
+            self.faults
+                .push("more data than the suite had asked for".to_owned());
         }
     }
 }

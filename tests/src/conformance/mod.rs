@@ -6,6 +6,7 @@
 //! - [`adapter`]: the process of a host under test.
 //! - [`play`]: plays one case: the suite is the flow. [`ledger`]: what it saw; [`verdict`]: what is wrong with that.
 //! - [`report`]: what is told of all of them, for people and programs. [`known`]: failures that have a reason.
+//! - [`mutations`]: whether all this sees what is broken.
 
 pub mod adapter;
 pub mod case;
@@ -13,6 +14,7 @@ pub mod catalogue;
 pub mod component;
 pub mod known;
 mod ledger;
+pub mod mutations;
 pub mod play;
 pub mod report;
 mod servers;

@@ -41,7 +41,10 @@ pub fn play(case: &Case, adapter: &mut Adapter) -> Result<Vec<String>> {
     let folder = tempfile::tempdir()?;
     let mut values = Values::default();
     let servers = Servers::start(case, &mut values)?;
-    let Loaded { connector, mut faults } = load(case, adapter, folder.path())?;
+    let Loaded {
+        connector,
+        mut faults,
+    } = load(case, adapter, folder.path())?;
     let Some(connector) = connector else {
         return Ok(faults);
     };
@@ -75,8 +78,13 @@ struct Loaded {
 /// Loads the component, unless this host has it already and nothing of that is looked at: compiling takes long.
 fn load(case: &Case, adapter: &mut Adapter, folder: &Path) -> Result<Loaded> {
     let component = format!("{:?}", case.component);
-    if let (Loading::Loaded { endpoints: None, descriptor }, Some(name)) =
-        (&case.load, adapter.loaded.get(&component))
+    if let (
+        Loading::Loaded {
+            endpoints: None,
+            descriptor,
+        },
+        Some(name),
+    ) = (&case.load, adapter.loaded.get(&component))
         && descriptor.is_empty()
     {
         return Ok(Loaded {
@@ -93,7 +101,10 @@ fn load(case: &Case, adapter: &mut Adapter, folder: &Path) -> Result<Loaded> {
         (Loading::Refused { words }, None, Some(failed)) => {
             let mut faults = verdict::lacking(&failed.message, words);
             if failed.kind != FailedKind::Refused {
-                faults.push(format!("expected `refused`, was {:?}: {}", failed.kind, failed.message));
+                faults.push(format!(
+                    "expected `refused`, was {:?}: {}",
+                    failed.kind, failed.message
+                ));
             }
             Ok(Loaded {
                 connector: None,
@@ -104,7 +115,14 @@ fn load(case: &Case, adapter: &mut Adapter, folder: &Path) -> Result<Loaded> {
             connector: None,
             faults: vec!["it was loaded".to_owned()],
         }),
-        (Loading::Loaded { endpoints, descriptor }, Some(loaded), None) => {
+        (
+            Loading::Loaded {
+                endpoints,
+                descriptor,
+            },
+            Some(loaded),
+            None,
+        ) => {
             let loaded: event::Loaded = serde_json::from_value(loaded).context("the reply to `load`")?;
             adapter.loaded.insert(component, case.id.clone());
             let mut faults = Vec::new();
@@ -175,7 +193,11 @@ impl<'a> Stage<'a> {
             for running in self.to_the_end()? {
                 number += 1;
                 let found = verdict::of(running.request, &running.ledger, self.servers)?;
-                faults.extend(found.into_iter().map(|fault| format!("request {number}: {fault}")));
+                faults.extend(
+                    found
+                        .into_iter()
+                        .map(|fault| format!("request {number}: {fault}")),
+                );
             }
         }
         Ok(faults)
@@ -287,7 +309,11 @@ impl<'a> Stage<'a> {
                 Some(Body::File(file))
             }
         };
-        let own = incoming.options.as_ref().map(|own| self.values.fill(own)).transpose()?;
+        let own = incoming
+            .options
+            .as_ref()
+            .map(|own| self.values.fill(own))
+            .transpose()?;
         Ok(request::Incoming {
             metadata,
             options: own.as_ref().unwrap_or(options).to_string(),
@@ -298,7 +324,11 @@ impl<'a> Stage<'a> {
 
     /// Goes on until everything that is under way has ended.
     fn to_the_end(&mut self) -> Result<Vec<Running<'a>>> {
-        while self.running.values().any(|running| running.ledger.reply.is_none()) {
+        while self
+            .running
+            .values()
+            .any(|running| running.ledger.reply.is_none())
+        {
             self.do_what_is_due()?;
             let now = Instant::now();
             let next = self.due.iter().map(|(at, ..)| *at).min();
@@ -352,7 +382,8 @@ impl<'a> Stage<'a> {
         };
         let flow = &running.request.flow;
         if let Some(pause) = flow.cancel_after_ms {
-            self.due.push((Instant::now() + Duration::from_millis(pause), id, Due::Cancel));
+            self.due
+                .push((Instant::now() + Duration::from_millis(pause), id, Due::Cancel));
         }
         running.ledger.note(event.clone());
         let held = Instant::now() + Duration::from_millis(flow.hold_ms);
@@ -406,7 +437,9 @@ impl<'a> Stage<'a> {
             running.ledger.faults.push(fault);
         }
         match running.ledger.waiting.take() {
-            Some(answer) => self.adapter.send(&request::Line::Answer(request::Answer { answer, word })),
+            Some(answer) => self
+                .adapter
+                .send(&request::Line::Answer(request::Answer { answer, word })),
             None => Ok(()),
         }
     }
@@ -415,7 +448,11 @@ impl<'a> Stage<'a> {
         let Some(running) = self.running.get_mut(&id) else {
             return Ok(());
         };
-        let making = running.ledger.making.get_mut(&payload).context("it was offered")?;
+        let making = running
+            .ledger
+            .making
+            .get_mut(&payload)
+            .context("it was offered")?;
         making.asked_for = Some(0);
         match &running.request.flow.take {
             None => self.ask_for(id, payload, ALL),
@@ -444,7 +481,10 @@ impl<'a> Stage<'a> {
     }
 
     fn take(&mut self, id: u64, payload: u64) -> Result<()> {
-        let taking = self.running.get(&id).and_then(|running| running.request.flow.take.as_ref());
+        let taking = self
+            .running
+            .get(&id)
+            .and_then(|running| running.request.flow.take.as_ref());
         match taking.map(|taking| taking.piece) {
             Some(piece) => self.ask_for(id, payload, piece),
             None => Ok(()),
@@ -452,11 +492,15 @@ impl<'a> Stage<'a> {
     }
 
     fn ask_for(&mut self, id: u64, payload: u64, bytes: u64) -> Result<()> {
-        let making = self.running.get_mut(&id).and_then(|running| running.ledger.making.get_mut(&payload));
+        let making = self
+            .running
+            .get_mut(&id)
+            .and_then(|running| running.ledger.making.get_mut(&payload));
         if let Some(making) = making {
             making.asked_for = making.asked_for.map(|before| before + bytes);
         }
-        self.adapter.send(&request::Line::Take(Take { take: payload, bytes }))
+        self.adapter
+            .send(&request::Line::Take(Take { take: payload, bytes }))
     }
 }
 

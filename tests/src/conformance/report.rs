@@ -56,7 +56,10 @@ impl Played {
         };
         let mut text = format!("{word:<6}{:<60}{:>7.2} s", self.case.id, self.took.as_secs_f64());
         if let (false, Some(reason)) = (self.failed(), reason) {
-            let _ = write!(text, "\n      it is known to fail ({reason}), and has passed: take it off the list");
+            let _ = write!(
+                text,
+                "\n      it is known to fail ({reason}), and has passed: take it off the list"
+            );
         }
         if let Outcome::Failed(faults) = &self.outcome {
             if let Some(reason) = reason {
@@ -82,7 +85,10 @@ pub fn summary(host: &str, played: &[Played], known: &Known) -> String {
     let failed = played.iter().filter(|one| one.failed());
     let (known_failures, failures): (Vec<_>, Vec<_>) = failed.partition(|one| one.expected(known));
     let passed = played.len() - known_failures.len() - failures.len();
-    let surprises = played.iter().filter(|one| !one.failed() && !one.expected(known)).count();
+    let surprises = played
+        .iter()
+        .filter(|one| !one.failed() && !one.expected(known))
+        .count();
     let mut text = format!("{host}: {passed} passed, {} failed", failures.len());
     if !known_failures.is_empty() {
         let _ = write!(text, ", {} failed as known", known_failures.len());

@@ -234,8 +234,15 @@ fn real_server(real: &Real) -> Result<FtpServer> {
         (Some(tls), Some(version)) => Some(tls.only(version)),
         (tls, _) => tls,
     };
-    let server = FtpServer::start_with(kind, Limits { tls, ..Limits::default() })?;
-    let server = server.with_context(|| format!("{} is not on this machine: run `cargo xtask servers`", real.kind))?;
+    let server = FtpServer::start_with(
+        kind,
+        Limits {
+            tls,
+            ..Limits::default()
+        },
+    )?;
+    let server =
+        server.with_context(|| format!("{} is not on this machine: run `cargo xtask servers`", real.kind))?;
     for (path, content) in &real.files {
         server.write(path, bytes(content)?);
     }

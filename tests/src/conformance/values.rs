@@ -22,7 +22,11 @@ impl Values {
     pub fn fill(&self, value: &Value) -> Result<Value> {
         Ok(match value {
             Value::String(text) => self.fill_text(text)?,
-            Value::Array(items) => items.iter().map(|item| self.fill(item)).collect::<Result<Vec<_>>>()?.into(),
+            Value::Array(items) => items
+                .iter()
+                .map(|item| self.fill(item))
+                .collect::<Result<Vec<_>>>()?
+                .into(),
             Value::Object(members) => members
                 .iter()
                 .map(|(name, value)| Ok((name.clone(), self.fill(value)?)))
@@ -36,8 +40,13 @@ impl Values {
         let mut filled = String::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once("${") {
-            let (name, behind) = after.split_once('}').with_context(|| format!("{text:?} has no end of `${{`"))?;
-            let value = self.0.get(name).with_context(|| format!("nothing is called {name:?}"))?;
+            let (name, behind) = after
+                .split_once('}')
+                .with_context(|| format!("{text:?} has no end of `${{`"))?;
+            let value = self
+                .0
+                .get(name)
+                .with_context(|| format!("nothing is called {name:?}"))?;
             if before.is_empty() && behind.is_empty() && filled.is_empty() {
                 return Ok(value.clone());
             }

@@ -57,11 +57,19 @@ fn ending(request: &Request, reply: &Reply, faults: &mut Vec<String>) -> Result<
         }
         (None, None) => {}
     }
-    let ok = reply.ok.clone().context("the reply is neither `ok` nor `failed`")?;
+    let ok = reply
+        .ok
+        .clone()
+        .context("the reply is neither `ok` nor `failed`")?;
     match request.kind {
         Kind::Call => {
             let called: Called = serde_json::from_value(ok).context("the reply to `call`")?;
-            members("summary", &expect.summary, &serde_json::to_value(called.summary)?, faults);
+            members(
+                "summary",
+                &expect.summary,
+                &serde_json::to_value(called.summary)?,
+                faults,
+            );
             if let Some(well) = expect.well
                 && well != called.well
             {
@@ -154,7 +162,11 @@ fn made(expected: &Made, ledger: &Ledger, number: u64, faults: &mut Vec<String>)
 /// What was said on the way.
 fn words(expect: &Expect, ledger: &Ledger, faults: &mut Vec<String>) {
     if let Some(expected) = &expect.reported {
-        let found: Vec<_> = ledger.reported.iter().map(|(id, error)| (id.clone(), kind(error))).collect();
+        let found: Vec<_> = ledger
+            .reported
+            .iter()
+            .map(|(id, error)| (id.clone(), kind(error)))
+            .collect();
         same("reported", expected, &found, faults);
     }
     if let Some(expected) = &expect.noted {
@@ -167,7 +179,9 @@ fn words(expect: &Expect, ledger: &Ledger, faults: &mut Vec<String>) {
         let mut rest = found.iter();
         for line in expected.iter().flatten() {
             if !rest.any(|found| found == line) {
-                faults.push(format!("the {what} has no {line:?} in its place; it is {found:?}"));
+                faults.push(format!(
+                    "the {what} has no {line:?} in its place; it is {found:?}"
+                ));
                 break;
             }
         }
@@ -182,7 +196,9 @@ fn words(expect: &Expect, ledger: &Ledger, faults: &mut Vec<String>) {
 /// What the servers saw.
 fn remote(expect: &Expect, servers: &Servers, faults: &mut Vec<String>) -> Result<()> {
     for (name, expected) in &expect.connections {
-        let found = servers.connections(name).with_context(|| format!("{name} does not count"))?;
+        let found = servers
+            .connections(name)
+            .with_context(|| format!("{name} does not count"))?;
         same(&format!("connections to {name}"), expected, &found, faults);
     }
     if expect.files.is_empty() && expect.files_lack.is_empty() {
@@ -193,7 +209,8 @@ fn remote(expect: &Expect, servers: &Servers, faults: &mut Vec<String>) -> Resul
         match files.get(path) {
             None => faults.push(format!("the server has no {path}; it has {:?}", files.keys())),
             Some(found) => {
-                faults.extend(differing(content, found)?.map(|fault| format!("{path} on the server {fault}")));
+                faults
+                    .extend(differing(content, found)?.map(|fault| format!("{path} on the server {fault}")));
             }
         }
     }
@@ -236,7 +253,9 @@ pub fn members(what: &str, expected: &Map<String, Value>, found: &Value, faults:
 /// The words that a message has not.
 pub fn lacking(message: &str, words: &[String]) -> Vec<String> {
     let lacking = words.iter().filter(|word| !message.contains(word.as_str()));
-    lacking.map(|word| format!("the message does not say {word:?}: {message}")).collect()
+    lacking
+        .map(|word| format!("the message does not say {word:?}: {message}"))
+        .collect()
 }
 
 fn same<T: PartialEq + std::fmt::Debug>(what: &str, expected: T, found: T, faults: &mut Vec<String>) {

@@ -31,9 +31,14 @@ pub fn broken(old: &Resolve, old_package: PackageId, new: &Resolve, new_package:
 /// Types and functions of an interface, each as text that tells all that a component has compiled in.
 fn items(resolve: &Resolve, interface: InterfaceId) -> BTreeMap<String, String> {
     let interface = &resolve.interfaces[interface];
-    let types = interface.types.iter().map(|(name, &id)| (name.clone(), shape(resolve, id)));
+    let types = interface
+        .types
+        .iter()
+        .map(|(name, &id)| (name.clone(), shape(resolve, id)));
     let functions = interface.functions.values();
-    types.chain(functions.map(|function| (function.name.clone(), signature(resolve, function)))).collect()
+    types
+        .chain(functions.map(|function| (function.name.clone(), signature(resolve, function))))
+        .collect()
 }
 
 fn signature(resolve: &Resolve, function: &Function) -> String {
@@ -42,7 +47,10 @@ fn signature(resolve: &Resolve, function: &Function) -> String {
         .iter()
         .map(|param| format!("{}: {}", param.name, name(resolve, &param.ty)))
         .collect();
-    let result = function.result.as_ref().map_or("nothing".to_owned(), |ty| name(resolve, ty));
+    let result = function
+        .result
+        .as_ref()
+        .map_or("nothing".to_owned(), |ty| name(resolve, ty));
     format!("func({}) -> {result}", params.join(", "))
 }
 

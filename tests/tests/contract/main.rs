@@ -13,7 +13,10 @@ use wit_component::{DecodedWasm, WitPrinter};
 use wit_parser::{PackageId, Resolve};
 
 /// Released versions, each with the SHA-256 over its files. A line is added with a release, and never changed.
-const RELEASED: [(&str, &str); 1] = [("0.1.0", "5d42d8235a83a364f5201474c442389ba3281a2e4a1ca608cea5c648a79856a3")];
+const RELEASED: [(&str, &str); 1] = [(
+    "0.1.0",
+    "5d42d8235a83a364f5201474c442389ba3281a2e4a1ca608cea5c648a79856a3",
+)];
 
 fn home() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -53,13 +56,22 @@ fn version(resolve: &Resolve, package: PackageId) -> String {
 fn what_was_released_stays_as_it_was() {
     let mut there: Vec<String> = fs::read_dir(home().join("wit/released"))
         .expect("released versions")
-        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+        .map(|entry| {
+            entry
+                .expect("an entry")
+                .file_name()
+                .to_string_lossy()
+                .into_owned()
+        })
         .collect();
     there.sort();
     assert_eq!(there, RELEASED.map(|(version, _)| version));
     for (version, expected) in RELEASED {
         let found = digest(&released(version));
-        assert_eq!(found, expected, "{version} was released: make a new version of the contract instead");
+        assert_eq!(
+            found, expected,
+            "{version} was released: make a new version of the contract instead"
+        );
     }
 }
 
@@ -82,7 +94,11 @@ fn a_released_version_is_not_given_out_again() {
     let ours = version(&now, package);
     if RELEASED.iter().any(|(version, _)| *version == ours) {
         let (kept, current) = (released(&ours).join("connector"), home().join("wit/connector"));
-        assert_eq!(tree::files(&kept), tree::files(&current), "raise the version in wit/connector");
+        assert_eq!(
+            tree::files(&kept),
+            tree::files(&current),
+            "raise the version in wit/connector"
+        );
     }
 }
 
@@ -91,11 +107,31 @@ fn what_breaks_components_is_found() {
     let (then, old_package) = contract(&home().join("wit"));
     for (file, from, to, word) in [
         ("types.wit", "    cancelled,\n", "", "error-kind"),
-        ("types.wit", "    skipped: u64,\n", "    skipped: u32,\n", "summary"),
+        (
+            "types.wit",
+            "    skipped: u64,\n",
+            "    skipped: u32,\n",
+            "summary",
+        ),
         ("context.wit", "  attempt: func() -> u32;\n", "", "attempt"),
-        ("context.wit", "attempt: func() -> u32", "attempt: func() -> u64", "attempt"),
-        ("exchange.wit", "    note: func(text: string)", "    note: func(words: string)", "note"),
-        ("tls.wit", "    insecure,\n", "    insecure,\n    anyone,\n", "trust"),
+        (
+            "context.wit",
+            "attempt: func() -> u32",
+            "attempt: func() -> u64",
+            "attempt",
+        ),
+        (
+            "exchange.wit",
+            "    note: func(text: string)",
+            "    note: func(words: string)",
+            "note",
+        ),
+        (
+            "tls.wit",
+            "    insecure,\n",
+            "    insecure,\n    anyone,\n",
+            "trust",
+        ),
     ] {
         let folder = tempfile::tempdir().expect("a folder");
         let place = folder.path().join("connector");
@@ -112,7 +148,10 @@ fn what_breaks_components_is_found() {
         }
         let (now, package) = contract(folder.path());
         let broken = compatible::broken(&then, old_package, &now, package);
-        assert!(broken.iter().any(|line| line.contains(word)), "{file}, {to:?}: {broken:?}");
+        assert!(
+            broken.iter().any(|line| line.contains(word)),
+            "{file}, {to:?}: {broken:?}"
+        );
     }
 }
 
@@ -150,11 +189,18 @@ fn every_must_of_the_contract_is_checked() {
     for check in flowhost::conformance::checks() {
         quoted.insert(check.sentence.to_owned(), check.id.to_owned());
     }
-    let strange: Vec<_> = quoted.iter().filter(|(sentence, _)| !contract.contains(sentence.as_str())).collect();
+    let strange: Vec<_> = quoted
+        .iter()
+        .filter(|(sentence, _)| !contract.contains(sentence.as_str()))
+        .collect();
     assert!(strange.is_empty(), "the contract does not say: {strange:#?}");
     let unchecked: Vec<_> = catalogue::obligations(&contract)
         .into_iter()
-        .filter(|obligation| !quoted.keys().any(|sentence| obligation.contains(sentence.as_str())))
+        .filter(|obligation| {
+            !quoted
+                .keys()
+                .any(|sentence| obligation.contains(sentence.as_str()))
+        })
         .collect();
     assert!(unchecked.is_empty(), "nothing checks: {unchecked:#?}");
 }

@@ -3,7 +3,7 @@
 mod debian;
 mod rustup;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{env, fmt};
 
@@ -50,6 +50,21 @@ impl Toolchain {
         Ok(self
             .compile(workspace, &["build", "--examples"], package)?
             .join("examples"))
+    }
+
+    /// Compiles the crate in a folder of its own, in its own target folder, and says in which folder the result is.
+    pub fn build_crate(&self, workspace: &Workspace, folder: &Path) -> Result<PathBuf> {
+        let target = folder.join("target");
+        let mut cargo = workspace.cargo();
+        cargo
+            .current_dir(folder)
+            .args(["build", "--release", "--target", TARGET]);
+        cargo.arg("--target-dir").arg(&target);
+        if let Self::Debian(tree) = self {
+            tree.apply(&mut cargo);
+        }
+        process::run(&mut cargo)?;
+        Ok(target.join(TARGET).join("release"))
     }
 
     fn compile(&self, workspace: &Workspace, what: &[&str], package: &str) -> Result<PathBuf> {

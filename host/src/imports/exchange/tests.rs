@@ -248,7 +248,9 @@ fn a_writer_of_an_earlier_call_traps_and_brings_nothing() {
     bench.state.desk.exchange = Some(Box::new(Exchange::new(spool, [])));
     let [finished, aborted] = writers;
     let finish = HostWriter::finish(&mut bench.state, finished).now_or_never();
-    let trap = finish.expect("nothing to wait for").expect_err("its call is over");
+    let trap = finish
+        .expect("nothing to wait for")
+        .expect_err("its call is over");
     assert!(trap.to_string().contains("outlived its call"), "{trap}");
     let reason = Error::new(ErrorKind::Data, "given up");
     HostWriter::abort(&mut bench.state, aborted, reason).expect_err("its call is over");
