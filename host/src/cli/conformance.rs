@@ -35,7 +35,7 @@ pub(super) struct ConnectorArgs {
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
-    /// Also write the report as JUnit's XML.
+    /// Also write the report as XML of `JUnit`.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
     /// Print all checks with the sentences of the contract that they are about, and check nothing.

@@ -1,12 +1,13 @@
 //! A connector at work: each call in an instance of its own, with the flow's side as a check wants it.
 
 use super::checks::Needs;
-use super::counterpart::{Act, Canceller, Script, Strict, Sum};
+use super::counterpart::{Act, Canceller, Script, Strict};
 use super::ears::{Ears, Mouth};
+use super::ran::{Ran, Remains};
 use super::report::{Book, Report};
 use super::settings::{Given, Planned, Settings};
 use crate::component::Connector;
-use crate::contract::{Call, CheckStep, Earlier, Egress, LogLevel, Summary};
+use crate::contract::{Call, CheckStep, Earlier, Egress, LogLevel};
 use crate::failure::Failure;
 use crate::imports::exchange::Incoming;
 use crate::instance::{Instance, RunContext};
@@ -18,7 +19,6 @@ use crate::state::spool::Spool;
 use anyhow::Context as _;
 use bytes::Bytes;
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -59,19 +59,6 @@ pub(super) enum Inbox {
     /// As after a try of which nobody knows how far it came.
     Again(Option<String>),
 }
-
-/// What came of a call.
-#[derive(Debug)]
-pub(super) struct Ran {
-    pub result: Result<Summary, Failure>,
-    pub acts: Vec<Act>,
-    /// How long it went on after it was cancelled, if it was.
-    pub cancelled_for: Option<Duration>,
-    pub took: Duration,
-}
-
-/// What is on the remote system: bodies by their ids.
-pub(super) type Remains = BTreeMap<String, Sum>;
 
 impl Bench {
     pub(super) fn new(
@@ -432,30 +419,3 @@ impl Bench {
 
 /// The id of the payload whose options are no JSON.
 pub(super) const BAD_OPTIONS: &str = "conformance/bad-options";
-
-impl Ran {
-    fn not_begun(failure: Failure) -> Self {
-        Self {
-            result: Err(failure),
-            acts: Vec::new(),
-            cancelled_for: None,
-            took: Duration::ZERO,
-        }
-    }
-
-    /// Ids and versions of the payloads that were offered, in order of their ids.
-    pub(super) fn offered(&self) -> Vec<(String, Option<String>)> {
-        let offered = self.acts.iter().filter_map(|act| match act {
-            Act::Offered(metadata) => Some((metadata.id.clone(), metadata.version.clone())),
-            _ => None,
-        });
-        let mut offered: Vec<_> = offered.collect();
-        offered.sort();
-        offered
-    }
-
-    /// How many acts there are of a kind.
-    pub(super) fn count(&self, kind: impl Fn(&Act) -> bool) -> u64 {
-        self.acts.iter().filter(|act| kind(act)).count() as u64
-    }
-}

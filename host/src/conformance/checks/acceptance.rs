@@ -2,8 +2,9 @@
 
 use super::verdicts::{ended, told_failure, unchanged, unless_spoken};
 use super::{Check, CheckId, Needs};
-use crate::conformance::bench::{Bench, Inbox, Ran};
+use crate::conformance::bench::{Bench, Inbox};
 use crate::conformance::counterpart::{Act, Bodies, Finish, Offers, Script};
+use crate::conformance::ran::Ran;
 use crate::conformance::report::Verdict;
 
 /// `begin` fails.

@@ -2,8 +2,9 @@
 
 use super::verdicts::{ended, told_effect, told_failure, unchanged, unless_spoken};
 use super::{Check, CheckId, Needs};
-use crate::conformance::bench::{BAD_OPTIONS, Bench, Inbox, Ran, Remains};
+use crate::conformance::bench::{BAD_OPTIONS, Bench, Inbox};
 use crate::conformance::counterpart::{Act, Next, Offers, Script};
+use crate::conformance::ran::{Ran, Remains};
 use crate::conformance::report::Verdict;
 use crate::conformance::settings::Planned;
 use crate::contract::{ErrorKind, Outcome};

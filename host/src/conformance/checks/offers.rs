@@ -2,8 +2,9 @@
 
 use super::verdicts::{ended, unless_spoken};
 use super::{Check, CheckId, Needs};
-use crate::conformance::bench::{Bench, Inbox, Ran};
+use crate::conformance::bench::{Bench, Inbox};
 use crate::conformance::counterpart::{Act, Offers, Script};
+use crate::conformance::ran::Ran;
 use crate::conformance::report::Verdict;
 use crate::contract::{Metadata, Outcome, Summary};
 use crate::imports::exchange::counterpart::Breach;

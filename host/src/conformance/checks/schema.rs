@@ -270,13 +270,17 @@ mod tests {
     }
 
     #[test]
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method's own path is of one lifetime, and any is wanted"
+    )]
     fn secrets_are_known_by_their_names() {
         let text = json!({"type": "string"});
         let schema = json!({"properties": {"password": text, "accessKey": text, "api-key": text, "bearer_token": text,
             "token_lifetime": {"type": "integer"}, "key": text, "pinned": text, "password_file": text,
             "secret": {"type": "string", "writeOnly": true}, "token": {"type": "string", "enum": ["bearer"]}}});
         assert_eq!(
-            pointers(&schema, Property::is_open_secret),
+            pointers(&schema, |property| property.is_open_secret()),
             [
                 "/properties/password",
                 "/properties/accessKey",

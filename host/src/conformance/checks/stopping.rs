@@ -2,8 +2,9 @@
 
 use super::verdicts::{ended, stopped, told_effect, unchanged};
 use super::{Check, CheckId, Needs};
-use crate::conformance::bench::{Bench, Inbox, Ran};
+use crate::conformance::bench::{Bench, Inbox};
 use crate::conformance::counterpart::{Bodies, Canceller, Moment, Next, Script, WAITING};
+use crate::conformance::ran::Ran;
 use crate::conformance::report::Verdict;
 use crate::conformance::settings::Silent;
 use crate::failure::Failure;

@@ -1,7 +1,7 @@
 //! What several families of checks say in the same words.
 
-use crate::conformance::bench::{Ran, Remains};
 use crate::conformance::counterpart::Act;
+use crate::conformance::ran::{Ran, Remains};
 use crate::conformance::report::Verdict;
 use crate::contract::{Effect, ErrorKind, Outcome, Summary};
 use crate::failure::Failure;

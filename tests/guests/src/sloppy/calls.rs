@@ -169,7 +169,7 @@ fn of(name: &str, length: u64, sin: &str, connection: &Connection) -> Metadata {
         "attribute-twice" => offered.attributes = vec![("a".to_owned(), String::new()); 2],
         "wrong-size" => offered.size = Some(length + 1),
         "secret-in-metadata" => {
-            offered.attributes = vec![("password".to_owned(), connection.password.clone())]
+            offered.attributes = vec![("password".to_owned(), connection.password.clone())];
         }
         "new-ids" => {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
