@@ -4,8 +4,9 @@
 //! - [`settings`]: the file by which an author lets the connector do something: its connection and some calls.
 //! - [`checks`](mod@checks): one file for each family of obligations, each with the sentence of the contract that it is about.
 //! - [`report`]: what came of each check, for people, for programs and for continuous integration.
-//! - `bench`: a live connector for each call, and `ran`: what came of it. `counterpart`: the flow's side of the exchange, which answers as a check
-//!   wants it and writes everything down. `ears`: listens to every text that comes out, for secrets.
+//! - `bench`: a live connector for each call, and `ran`: what came of it. `counterpart`: the flow's side of the exchange,
+//!   which answers as a check wants it and writes everything down. `ears`: listens to every text that comes out, for
+//!   secrets.
 
 mod bench;
 pub mod checks;
@@ -19,13 +20,13 @@ use crate::component::LoadError;
 use crate::component::artefact::Artefact;
 use crate::engine::Runtime;
 use crate::policy::Policy;
-pub use checks::all as checks;
-
 use bench::Bench;
 use checks::{CheckId, component};
 use report::{Book, Report};
 use settings::SettingsFile;
 use std::sync::Arc;
+
+pub use checks::all as checks;
 
 /// Drives a connector through all checks. Without settings only those are made that need none; the report names the
 /// others.

@@ -1,6 +1,6 @@
 //! The settings file: what lets a connector do something that checks can look at.
 //!
-//! The schema that checks the file is generated from the types in [`mod@file`].
+//! The schema that checks the file is generated from the types in `file`.
 
 mod file;
 
