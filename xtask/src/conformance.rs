@@ -40,7 +40,7 @@ pub struct Options {
     /// Write the results as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Write the results as JUnit XML
+    /// Write the results as XML of the kind that build servers read (`JUnit`)
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
 }

@@ -17,10 +17,6 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// The bytes of the pattern from an offset on: no piece is like another, so that none can be lost, doubled or moved.
 #[must_use]
 pub fn pattern(from: u64, length: usize) -> Vec<u8> {
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "one byte of the number is what is meant"
-    )]
     let byte = |at: u64| (at.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8;
     (from..from + length as u64).map(byte).collect()
 }

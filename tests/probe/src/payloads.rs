@@ -58,6 +58,17 @@ pub fn perform(step: &PayloadStep, slots: &mut Slots, summary: &mut Summary) -> 
             }
             Ok(())
         }
+        PayloadStep::Report { id, problem } => {
+            exchange::report(id, &problem.into());
+            Ok(())
+        }
+        _ => handed(step, slots, summary),
+    }
+}
+
+/// Does a step of payloads that are handed in.
+fn handed(step: &PayloadStep, slots: &mut Slots, summary: &mut Summary) -> Result<(), String> {
+    match step {
         PayloadStep::Next {
             place,
             expect: expected,
@@ -126,10 +137,11 @@ pub fn perform(step: &PayloadStep, slots: &mut Slots, summary: &mut Summary) -> 
             Reader::settle(reader, &outcome);
             Ok(())
         }
-        PayloadStep::Report { id, problem } => {
-            exchange::report(id, &problem.into());
-            Ok(())
-        }
+        PayloadStep::Begin { .. }
+        | PayloadStep::Finish { .. }
+        | PayloadStep::Abort { .. }
+        | PayloadStep::Drop { .. }
+        | PayloadStep::Report { .. } => unreachable!("these are of payloads that are made"),
     }
 }
 

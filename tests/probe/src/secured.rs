@@ -54,6 +54,14 @@ pub fn perform(step: &TlsStep, slots: &mut Slots) -> Result<(), String> {
             };
             expect(expected, &came)
         }
+        _ => in_session(step, slots),
+    }
+}
+
+/// Does a step of a session that is there.
+fn in_session(step: &TlsStep, slots: &mut Slots) -> Result<(), String> {
+    match step {
+        TlsStep::TlsContext { .. } | TlsStep::TlsSession { .. } => unreachable!("these make one"),
         TlsStep::TlsEncrypt {
             of,
             text,
@@ -131,13 +139,13 @@ pub fn perform(step: &TlsStep, slots: &mut Slots) -> Result<(), String> {
 }
 
 enum Broken {
-    Tls(tls::Error),
+    Tls(Box<tls::Error>),
     Line(String),
 }
 
 impl From<tls::Error> for Broken {
     fn from(error: tls::Error) -> Self {
-        Self::Tls(error)
+        Self::Tls(Box::new(error))
     }
 }
 

@@ -1,30 +1,33 @@
 //! What steps keep for later ones. It lasts as long as the instance, so a later call finds it too.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::net::TcpStream;
 
 use crate::bindings::flow::connector::exchange::{Reader, Writer};
 use crate::bindings::flow::connector::tls;
 use crate::bindings::wasi::io::streams::{InputStream, OutputStream};
 
+/// Things of one kind, by their names.
+pub type Named<T> = BTreeMap<String, T>;
+
 /// Things by their names. What is dropped first stands first: streams before what gave them.
 #[derive(Default)]
 pub struct Slots {
     /// Streams of writers, with how much was written to each.
-    pub sinks: HashMap<String, (OutputStream, u64)>,
+    pub sinks: Named<(OutputStream, u64)>,
     /// Streams of readers.
-    pub sources: HashMap<String, InputStream>,
+    pub sources: Named<InputStream>,
     /// Payloads that are being made.
-    pub writers: HashMap<String, Writer>,
+    pub writers: Named<Writer>,
     /// Payloads that were handed in.
-    pub readers: HashMap<String, Reader>,
+    pub readers: Named<Reader>,
     /// Connections.
-    pub lines: HashMap<String, TcpStream>,
+    pub lines: Named<TcpStream>,
     /// TLS sessions.
-    pub sessions: HashMap<String, tls::Session>,
+    pub sessions: Named<tls::Session>,
     /// TLS contexts.
-    pub contexts: HashMap<String, tls::Context>,
+    pub contexts: Named<tls::Context>,
 }
 
 thread_local! {
@@ -40,7 +43,7 @@ pub fn with<T>(work: impl FnOnce(&mut Slots) -> T) -> T {
 ///
 /// # Errors
 /// When there is none.
-pub fn get<'a, T>(things: &'a mut HashMap<String, T>, name: &str) -> Result<&'a mut T, String> {
+pub fn get<'a, T>(things: &'a mut Named<T>, name: &str) -> Result<&'a mut T, String> {
     things.get_mut(name).ok_or_else(|| none(name))
 }
 
@@ -48,7 +51,7 @@ pub fn get<'a, T>(things: &'a mut HashMap<String, T>, name: &str) -> Result<&'a 
 ///
 /// # Errors
 /// When there is none.
-pub fn take<T>(things: &mut HashMap<String, T>, name: &str) -> Result<T, String> {
+pub fn take<T>(things: &mut Named<T>, name: &str) -> Result<T, String> {
     things.remove(name).ok_or_else(|| none(name))
 }
 

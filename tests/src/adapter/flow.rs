@@ -19,12 +19,15 @@ use crate::protocol::contract::Offer;
 use crate::protocol::event::{Event, Gone};
 use crate::protocol::request::Word;
 
-/// What was accepted in a run, by id and version. Clones share it.
+/// What names a payload for good: id and version.
+type Key = (String, Option<String>);
+
+/// What was accepted in a run. Clones share it.
 #[derive(Clone, Default)]
-pub(super) struct Accepted(Arc<Mutex<HashSet<(String, Option<String>)>>>);
+pub(super) struct Accepted(Arc<Mutex<HashSet<Key>>>);
 
 impl Accepted {
-    fn all(&self) -> MutexGuard<'_, HashSet<(String, Option<String>)>> {
+    fn all(&self) -> MutexGuard<'_, HashSet<Key>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -33,7 +36,7 @@ impl Accepted {
     }
 }
 
-fn key(metadata: &Metadata) -> (String, Option<String>) {
+fn key(metadata: &Metadata) -> Key {
     (metadata.id.clone(), metadata.version.clone())
 }
 

@@ -142,6 +142,6 @@ fn mutate(host: &Path, cases: &[Case]) -> Result<bool> {
 fn play(host: &Host, cases: &[Case], known: &Known) -> Result<(String, Vec<report::Played>)> {
     println!("\n{}", host.command);
     run(&host.command, cases, &mut |played| {
-        println!("{}", played.text(known))
+        println!("{}", played.text(known));
     })
 }

@@ -14,7 +14,7 @@ use crate::protocol::event::{self, Hello, Reply};
 use crate::protocol::request::{self, Request, Task};
 
 /// How long a host may take to say who it is: an interpreter that starts, and installs nothing.
-const HELLO_WITHIN: Duration = Duration::from_secs(60);
+const HELLO_WITHIN: Duration = Duration::from_mins(1);
 
 /// How long it may take to end when its input has ended.
 const END_WITHIN: Duration = Duration::from_secs(5);

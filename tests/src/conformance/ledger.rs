@@ -75,52 +75,52 @@ impl Ledger {
     }
 
     /// Takes down an event, before anything is answered.
-    pub fn note(&mut self, event: Event) {
-        self.look_at_the_order(&event);
+    pub fn note(&mut self, event: &Event) {
+        self.look_at_the_order(event);
         match event {
             Event::Offered {
                 ask,
                 metadata,
                 payload,
             } => {
-                self.waiting = Some(ask);
+                self.waiting = Some(*ask);
                 let making = Making {
-                    metadata,
+                    metadata: metadata.clone(),
                     bytes: Vec::new(),
                     asked_for: None,
                     finishing: false,
                 };
-                if self.making.insert(payload, making).is_some() {
+                if self.making.insert(*payload, making).is_some() {
                     self.faults
                         .push(format!("the payload number {payload} was used twice"));
                 }
             }
-            Event::Data { payload, data } => self.take(payload, &data),
+            Event::Data { payload, data } => self.take(*payload, data),
             Event::Finishing { ask, payload } => {
-                self.waiting = Some(ask);
-                match self.making.get_mut(&payload) {
+                self.waiting = Some(*ask);
+                match self.making.get_mut(payload) {
                     Some(making) if making.asked_for.is_some() && !making.finishing => {
-                        making.finishing = true
+                        making.finishing = true;
                     }
                     _ => self.faults.push(format!(
                         "`finishing` of payload {payload}, which is not being made"
                     )),
                 }
             }
-            Event::Gone { payload, how, reason } => match self.making.get(&payload) {
-                Some(making) if !self.accepted.contains(&payload) => {
-                    self.gone.push((making.metadata.clone(), how, reason));
+            Event::Gone { payload, how, reason } => match self.making.get(payload) {
+                Some(making) if !self.accepted.contains(payload) => {
+                    self.gone.push((making.metadata.clone(), *how, reason.clone()));
                 }
                 _ => self
                     .faults
                     .push(format!("`gone` of payload {payload}, which is not being made")),
             },
             Event::Noted { ask, id, text } => {
-                self.waiting = Some(ask);
-                self.noted.push((id, text));
+                self.waiting = Some(*ask);
+                self.noted.push((id.clone(), text.clone()));
             }
-            Event::Settled { id, outcome } => self.settled.push((id, outcome)),
-            Event::Reported { id, error } => self.reported.push((id, error)),
+            Event::Settled { id, outcome } => self.settled.push((id.clone(), outcome.clone())),
+            Event::Reported { id, error } => self.reported.push((id.clone(), error.clone())),
             Event::Log { level, message } => {
                 let level = serde_json::to_value(level).unwrap_or_default();
                 self.log

@@ -190,7 +190,7 @@ impl<'a> Stage<'a> {
             for request in requests {
                 self.make(request)?;
             }
-            for running in self.to_the_end()? {
+            for running in self.until_all_have_ended()? {
                 number += 1;
                 let found = verdict::of(running.request, &running.ledger, self.servers)?;
                 faults.extend(
@@ -283,8 +283,10 @@ impl<'a> Stage<'a> {
 
     fn incoming(&self, request: &Request, options: &Value) -> Result<Vec<request::Incoming>> {
         let Some(incoming) = &request.incoming else {
-            let mut metadata = Metadata::default();
-            metadata.id = self.run();
+            let metadata = Metadata {
+                id: self.run(),
+                ..Metadata::default()
+            };
             return Ok(vec![request::Incoming {
                 metadata,
                 options: options.to_string(),
@@ -323,7 +325,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Goes on until everything that is under way has ended.
-    fn to_the_end(&mut self) -> Result<Vec<Running<'a>>> {
+    fn until_all_have_ended(&mut self) -> Result<Vec<Running<'a>>> {
         while self
             .running
             .values()
@@ -336,12 +338,13 @@ impl<'a> Stage<'a> {
             let until = next.into_iter().chain(patience).min().unwrap_or(now);
             let line = self.adapter.receive(until.saturating_duration_since(now))?;
             match line {
-                Some(Line::Reply(reply)) => match self.running.get_mut(&reply.id) {
-                    Some(running) => running.ledger.end(reply),
-                    // That of `cancel`.
-                    None => {}
-                },
-                Some(Line::Told(told)) => self.hear(told.call, told.event)?,
+                Some(Line::Reply(reply)) => {
+                    // Otherwise it is that of `cancel`.
+                    if let Some(running) = self.running.get_mut(&reply.id) {
+                        running.ledger.end(reply);
+                    }
+                }
+                Some(Line::Told(told)) => self.hear(told.call, &told.event)?,
                 None if patience.is_some_and(|end| end <= Instant::now()) => {
                     bail!("no reply, long after its time was over");
                 }
@@ -376,7 +379,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Takes down an event, and answers it, at once or later.
-    fn hear(&mut self, id: u64, event: Event) -> Result<()> {
+    fn hear(&mut self, id: u64, event: &Event) -> Result<()> {
         let Some(running) = self.running.get_mut(&id) else {
             bail!("an event of call {id}, which is not under way");
         };
@@ -385,9 +388,9 @@ impl<'a> Stage<'a> {
             self.due
                 .push((Instant::now() + Duration::from_millis(pause), id, Due::Cancel));
         }
-        running.ledger.note(event.clone());
+        running.ledger.note(event);
         let held = Instant::now() + Duration::from_millis(flow.hold_ms);
-        match event {
+        match *event {
             Event::Offered { payload, .. } => {
                 let word = match nth(&flow.offers, running.offers) {
                     None => Word::Offer(Offer::Accept),

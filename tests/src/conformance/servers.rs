@@ -5,7 +5,7 @@ use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use rustls::ServerConfig;
@@ -21,6 +21,9 @@ use crate::wire::Wire;
 
 /// How long a connection of an echo may say nothing.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a server may take to accept a connection that its client has already.
+const ACCEPT_WITHIN: Duration = Duration::from_secs(2);
 
 /// The running servers of a case.
 pub struct Servers(BTreeMap<String, Running>);
@@ -70,13 +73,19 @@ impl Servers {
         }
     }
 
-    /// How many connections a server has had.
-    pub fn connections(&self, name: &str) -> Option<usize> {
-        match self.0.get(name)? {
+    /// How many connections a server has had. Who connects may be told so before the server has accepted, so those that
+    /// are expected have a moment to come.
+    pub fn connections(&self, name: &str, expected: usize) -> Option<usize> {
+        let count = || match self.0.get(name)? {
             Running::Ftp(server) => Some(server.connections()),
             Running::Plain(count) => Some(count.load(Ordering::SeqCst)),
             Running::Real(_) => None,
+        };
+        let end = Instant::now() + ACCEPT_WITHIN;
+        while count()? < expected && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(5));
         }
+        count()
     }
 
     /// What the server `ftp` has now, by path: for a scripted one, what was sent to it.

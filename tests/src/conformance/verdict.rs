@@ -80,7 +80,7 @@ fn ending(request: &Request, reply: &Reply, faults: &mut Vec<String>) -> Result<
         Kind::Plan => {
             let planned: Planned = serde_json::from_value(ok).context("the reply to `plan`")?;
             if let Some(egress) = &expect.egress {
-                same("parts of the plan", egress.len(), planned.egress.len(), faults);
+                same("parts of the plan", &egress.len(), &planned.egress.len(), faults);
                 for (expected, found) in egress.iter().zip(&planned.egress) {
                     members("egress", expected, &serde_json::to_value(found)?, faults);
                 }
@@ -111,16 +111,21 @@ fn unsettled(expect: &Expect, found: &[Unsettled], faults: &mut Vec<String>) {
 /// What was made and settled.
 fn payloads(expect: &Expect, ledger: &Ledger, faults: &mut Vec<String>) -> Result<()> {
     if let Some(expected) = &expect.accepted {
-        same("accepted payloads", expected.len(), ledger.accepted.len(), faults);
+        same(
+            "accepted payloads",
+            &expected.len(),
+            &ledger.accepted.len(),
+            faults,
+        );
         for (expected, number) in expected.iter().zip(&ledger.accepted) {
             made(expected, ledger, *number, faults)?;
         }
     }
     if let Some(expected) = &expect.gone {
-        same("lost payloads", expected.len(), ledger.gone.len(), faults);
+        same("lost payloads", &expected.len(), &ledger.gone.len(), faults);
         for (expected, (metadata, how, reason)) in expected.iter().zip(&ledger.gone) {
             same("the lost payload", &expected.id, &metadata.id, faults);
-            same("how it was lost", expected.how, *how, faults);
+            same("how it was lost", &expected.how, how, faults);
             if let Some(expected) = &expected.reason {
                 let found = reason.as_ref().map_or("none".to_owned(), kind);
                 same("why it was lost", expected, &found, faults);
@@ -128,7 +133,7 @@ fn payloads(expect: &Expect, ledger: &Ledger, faults: &mut Vec<String>) -> Resul
         }
     }
     if let Some(expected) = &expect.settled {
-        same("settled payloads", expected.len(), ledger.settled.len(), faults);
+        same("settled payloads", &expected.len(), &ledger.settled.len(), faults);
         for (expected, (id, outcome)) in expected.iter().zip(&ledger.settled) {
             same("the settled payload", &expected.id, id, faults);
             let found = match outcome {
@@ -197,7 +202,7 @@ fn words(expect: &Expect, ledger: &Ledger, faults: &mut Vec<String>) {
 fn remote(expect: &Expect, servers: &Servers, faults: &mut Vec<String>) -> Result<()> {
     for (name, expected) in &expect.connections {
         let found = servers
-            .connections(name)
+            .connections(name, *expected)
             .with_context(|| format!("{name} does not count"))?;
         same(&format!("connections to {name}"), expected, &found, faults);
     }
@@ -258,7 +263,7 @@ pub fn lacking(message: &str, words: &[String]) -> Vec<String> {
         .collect()
 }
 
-fn same<T: PartialEq + std::fmt::Debug>(what: &str, expected: T, found: T, faults: &mut Vec<String>) {
+fn same<T: PartialEq + std::fmt::Debug>(what: &str, expected: &T, found: &T, faults: &mut Vec<String>) {
     if expected != found {
         faults.push(format!("{what}: expected {expected:?}, was {found:?}"));
     }

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use flow_tests::conformance::catalogue;
-use flow_tests::tree;
+use flow_tests::{pki, tree};
 use sha2::{Digest as _, Sha256};
 use wit_component::{DecodedWasm, WitPrinter};
 use wit_parser::{PackageId, Resolve};
@@ -35,7 +35,7 @@ fn digest(folder: &Path) -> String {
         hash.update((content.len() as u64).to_be_bytes());
         hash.update(content);
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    pki::hex(&hash.finalize())
 }
 
 /// A folder's `connector` package, with the WASI that it names.
