@@ -3,12 +3,12 @@
 //!
 //! # A tour
 //!
-//! - [`run`]: reads lines until there are no more.
-//! - [`suite`]: the other end: what is written to it, what it is asked, and its answers.
-//! - [`host`]: what the requests are about: connectors, instances, calls that are under way. [`live`]: one instance.
-//! - [`start`]: a policy of the suite in flowhost's words. [`settings`]: settings and options against their schemas.
-//! - [`flow`]: the flow's side of a call, which asks the suite. [`body`]: bodies on their way to it, at its pace.
-//! - [`outcome`]: how a call ended. [`words`]: the contract's words, between flowhost and the protocol.
+//! - `run`: reads lines until there are no more.
+//! - `suite`: the other end: what is written to it, what it is asked, and its answers.
+//! - `host`: what the requests are about: connectors, instances, calls that are under way. `live`: one instance.
+//! - `start`: a policy of the suite in flowhost's words. `settings`: settings and options against their schemas.
+//! - `flow`: the flow's side of a call, which asks the suite. `body`: bodies on their way to it, at its pace.
+//! - `outcome`: how a call ended. `words`: the contract's words, between flowhost and the protocol.
 
 mod body;
 mod flow;

@@ -1,6 +1,6 @@
 //! A case as its file has it.
 //!
-//! Texts may hold `${NAME.WHAT}` for what is known only when the case is played (see [`super::values`]).
+//! Texts may hold `${NAME.WHAT}` for what is known only when the case is played (see `values`).
 
 use std::collections::BTreeMap;
 

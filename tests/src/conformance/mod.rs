@@ -2,9 +2,9 @@
 //! protocol of `docs/conformance.md`.
 //!
 //! - [`case`]: a case as its file has it. [`catalogue`]: all of them, and the sentences of the contract that they check.
-//! - [`component`]: the connectors that they load. [`servers`]: what these talk to.
+//! - [`component`]: the connectors that they load. `servers`: what these talk to.
 //! - [`adapter`]: the process of a host under test.
-//! - [`play`]: plays one case: the suite is the flow. [`ledger`]: what it saw; [`verdict`]: what is wrong with that.
+//! - [`play`]: plays one case: the suite is the flow. `ledger`: what it saw; `verdict`: what is wrong with that.
 //! - [`report`]: what is told of all of them, for people and programs. [`known`]: failures that have a reason.
 //! - [`mutations`]: whether all this sees what is broken.
 
