@@ -4,7 +4,7 @@
 //! - [`case`]: a case as its file has it. [`catalogue`]: all of them, and the sentences of the contract that they check.
 //! - [`component`]: the connectors that they load. `servers`: what these talk to.
 //! - [`adapter`]: the process of a host under test.
-//! - [`play`]: plays one case: the suite is the flow. `ledger`: what it saw; `verdict`: what is wrong with that.
+//! - [`play`]: plays one case: the suite is the flow. `requests`: what it asks of the host; `ledger`: what it saw; `verdict`: what is wrong with that.
 //! - [`report`]: what is told of all of them, for people and programs. [`known`]: failures that have a reason.
 //! - [`mutations`]: whether all this sees what is broken.
 
@@ -17,6 +17,7 @@ mod ledger;
 pub mod mutations;
 pub mod play;
 pub mod report;
+mod requests;
 mod servers;
 mod values;
 mod verdict;

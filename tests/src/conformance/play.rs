@@ -1,22 +1,21 @@
 //! Plays one case: the suite is the flow.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use serde_json::{Map, Value, json};
 
 use super::adapter::Adapter;
-use super::case::{Answer, Case, Content, Incoming, Kind, Loading, Request, Taking};
+use super::case::{Answer, Case, Loading, Request, Taking};
 use super::ledger::Ledger;
-use super::servers::{Servers, bytes};
+use super::requests::Requests;
+use super::servers::Servers;
 use super::values::Values;
 use super::verdict;
-use crate::protocol::contract::{Metadata, Offer};
+use crate::protocol::contract::Offer;
 use crate::protocol::event::{self, Event, FailedKind, Line};
-use crate::protocol::request::{self, Body, Call, Start, Take, Task, Word};
+use crate::protocol::request::{self, Take, Task, Word};
 
 /// How long a component may take to be compiled.
 const LOAD_WITHIN: Duration = Duration::from_mins(1);
@@ -50,11 +49,14 @@ pub fn play(case: &Case, adapter: &mut Adapter) -> Result<Vec<String>> {
     };
     let mut stage = Stage {
         case,
-        connector,
+        requests: Requests {
+            case,
+            connector,
+            values: &values,
+            folder: folder.path(),
+        },
         adapter,
         servers: &servers,
-        values: &values,
-        folder: folder.path(),
         instances: BTreeSet::new(),
         running: BTreeMap::new(),
         due: Vec::new(),
@@ -158,12 +160,9 @@ enum Due {
 
 struct Stage<'a> {
     case: &'a Case,
-    /// What its component is called.
-    connector: String,
+    requests: Requests<'a>,
     adapter: &'a mut Adapter,
     servers: &'a Servers,
-    values: &'a Values,
-    folder: &'a Path,
     instances: BTreeSet<String>,
     running: BTreeMap<u64, Running<'a>>,
     due: Vec<(Instant, u64, Due)>,
@@ -207,22 +206,13 @@ impl<'a> Stage<'a> {
     fn make(&mut self, request: &'a Request) -> Result<()> {
         let instance = format!("{} {}", self.case.id, request.instance);
         if self.instances.insert(instance.clone()) {
-            let start = &self.case.start;
-            let policy = self.values.fill(&serde_json::to_value(&start.policy)?)?;
-            let task = Task::Start(Start {
-                instance: instance.clone(),
-                connector: self.connector.clone(),
-                run: request.run.clone().unwrap_or_else(|| self.run()),
-                policy: serde_json::from_value(policy)?,
-                limits: start.limits,
-                log_threshold: start.log_threshold,
-            });
+            let task = self.requests.start(instance.clone(), request)?;
             let reply = self.adapter.ask(task, REPLY_WITHIN)?;
             if let Some(failed) = reply.failed {
                 bail!("the instance was not started: {}", failed.message);
             }
         }
-        let task = self.task(instance, request)?;
+        let task = self.requests.task(instance, request)?;
         let id = self.adapter.request(task)?;
         if request.flow.cancel_after_ms.is_some() {
             self.due.push((Instant::now() + SILENT_FOR, id, Due::Cancel));
@@ -240,88 +230,6 @@ impl<'a> Stage<'a> {
             },
         );
         Ok(())
-    }
-
-    /// The id of the case's run.
-    fn run(&self) -> String {
-        format!("run-{}", self.case.id.replace('/', "-"))
-    }
-
-    fn task(&self, instance: String, request: &Request) -> Result<Task> {
-        let connection = match &request.connection_text {
-            Some(text) => text.clone(),
-            None => self.values.fill(&request.connection)?.to_string(),
-        };
-        let mut options = self.values.fill(&request.options)?;
-        if let Some(script) = &request.script {
-            options["script"] = self.values.fill(script)?;
-        }
-        Ok(match request.kind {
-            Kind::Plan => Task::Plan {
-                instance,
-                endpoint: request.endpoint.clone(),
-                connection,
-                options: options.to_string(),
-            },
-            Kind::Check => Task::Check {
-                instance,
-                connection,
-                probe_write: request.probe_write,
-                limit_ms: request.limit_ms,
-            },
-            Kind::Call => Task::Call(Call {
-                instance,
-                endpoint: request.endpoint.clone().context("a call needs an endpoint")?,
-                connection,
-                options: options.to_string(),
-                attempt: request.attempt,
-                limit_ms: request.limit_ms,
-                incoming: self.incoming(request, &options)?,
-            }),
-        })
-    }
-
-    fn incoming(&self, request: &Request, options: &Value) -> Result<Vec<request::Incoming>> {
-        let Some(incoming) = &request.incoming else {
-            let metadata = Metadata {
-                id: self.run(),
-                ..Metadata::default()
-            };
-            return Ok(vec![request::Incoming {
-                metadata,
-                options: options.to_string(),
-                body: None,
-                earlier: None,
-            }]);
-        };
-        incoming.iter().map(|one| self.payload(one, options)).collect()
-    }
-
-    fn payload(&self, incoming: &Incoming, options: &Value) -> Result<request::Incoming> {
-        let mut members = Map::new();
-        members.insert("id".to_owned(), json!(""));
-        members.extend(incoming.metadata.clone());
-        let metadata: Metadata = serde_json::from_value(members.into())?;
-        let body = match &incoming.body {
-            None => None,
-            Some(Content::Text(text)) => Some(Body::Text(text.clone())),
-            Some(content) => {
-                let file = self.folder.join(format!("body-of-{}", metadata.id));
-                fs::write(&file, bytes(content)?)?;
-                Some(Body::File(file))
-            }
-        };
-        let own = incoming
-            .options
-            .as_ref()
-            .map(|own| self.values.fill(own))
-            .transpose()?;
-        Ok(request::Incoming {
-            metadata,
-            options: own.as_ref().unwrap_or(options).to_string(),
-            body,
-            earlier: incoming.earlier.clone(),
-        })
     }
 
     /// Goes on until everything that is under way has ended.
