@@ -16,7 +16,7 @@ Each case checks a sentence of the contract: it loads a connector into the host 
 servers, and looks what comes of it. A host is any program that speaks the protocol of docs/conformance.md.
 
 Without --host: flowhost, the Node.js host (hosts/node) and the Python host (hosts/python), with the Node.js and Python of
-this machine. What they need from npm and PyPI is installed into target/.";
+this machine. What they need is installed as their lock files say, into hosts/node/node_modules and target/python-host.";
 
 /// What can be said after `cargo xtask conformance`.
 #[derive(clap::Args)]
