@@ -9,6 +9,10 @@ use anyhow::{Context as _, Result, bail};
 use crate::workspace::Workspace;
 use crate::{build, guests, process};
 
+/// What hosts/node runs on, as its package.json says.
+const OLDEST_NODE: [u32; 2] = [20, 18];
+const NODE: &str = "Node.js 20.18 or later";
+
 /// `cargo xtask hosts`: the tests of both, in their own languages.
 pub fn test(workspace: &Workspace) -> Result<()> {
     build::component(workspace)?;
@@ -47,6 +51,7 @@ pub fn python(workspace: &Workspace) -> Result<String> {
 /// Installs what the Node.js host needs, as its lock file says, and gives its folder.
 pub fn install_node(workspace: &Workspace) -> Result<PathBuf> {
     let home = workspace.root().join("hosts/node");
+    check_node()?;
     // What npm writes last.
     let installed = home.join("node_modules/.package-lock.json");
     if !is_newer(&installed, &home.join("package-lock.json")) {
@@ -55,10 +60,27 @@ pub fn install_node(workspace: &Workspace) -> Result<PathBuf> {
         match Command::new("npm").args(arguments).current_dir(&home).status() {
             Ok(status) if status.success() => {}
             Ok(status) => bail!("npm ci failed in hosts/node ({status})"),
-            Err(error) => bail!("npm is missing ({error}): install Node.js 20.18 or later, which brings it"),
+            Err(error) => bail!("npm is missing ({error}): install {NODE}, which brings it"),
         }
     }
     Ok(home)
+}
+
+/// Says what is needed before Node.js says what it does not know.
+fn check_node() -> Result<()> {
+    let version = process::output(Command::new("node").arg("--version"))
+        .with_context(|| format!("node is missing: install {NODE}"))?;
+    if is_too_old(&version) {
+        bail!("node is {}: hosts/node needs {NODE}", version.trim());
+    }
+    Ok(())
+}
+
+/// Of what `node --version` prints; also what cannot be read.
+fn is_too_old(version: &str) -> bool {
+    let numbers = version.trim().trim_start_matches('v').split('.');
+    let numbers: Vec<u32> = numbers.map_while(|number| number.parse().ok()).collect();
+    numbers.as_slice() < &OLDEST_NODE[..]
 }
 
 /// Makes a virtual environment in target/ with what the Python host needs, as its lock file says, and gives the host's
@@ -101,4 +123,24 @@ fn is_newer(file: &Path, than: &Path) -> bool {
 /// As a shell reads it.
 pub fn quoted(path: &Path) -> String {
     format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_of_node_is_compared_number_by_number() {
+        for old in ["v18.20.4\n", "v20.9.0", "v20.17.9", "v9.30.0", "", "node"] {
+            assert!(is_too_old(old), "{old}");
+        }
+        for new in ["v20.18.0\n", "v20.20.2", "v22.0.0", "v100.1.0"] {
+            assert!(!is_too_old(new), "{new}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_quoted_for_the_shell() {
+        assert_eq!(quoted(Path::new("/it's here/node")), r"'/it'\''s here/node'");
+    }
 }

@@ -144,3 +144,59 @@ pub fn to_junit(hosts: &[(String, Vec<Played>, Known)]) -> anyhow::Result<String
     }
     Ok(report.to_string()?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A case that was played, and the failures that are known.
+    fn played(id: &str, outcome: Outcome) -> Played {
+        Played {
+            case: serde_json::from_value(json!({ "id": id, "sentence": "It MUST." })).expect("a case"),
+            outcome,
+            took: Duration::ZERO,
+            said: "last words".to_owned(),
+        }
+    }
+
+    fn known() -> Known {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("known.yaml");
+        std::fs::write(&file, "a/known: the library cannot\na/mended: it could not\n").expect("a file");
+        Known::read(&file).expect("what is known")
+    }
+
+    #[test]
+    fn a_known_failure_is_as_it_should_be_until_it_passes() {
+        let known = known();
+        let failed = || Outcome::Failed(vec!["it did not".to_owned()]);
+        let all = [
+            played("a/passes", Outcome::Passed),
+            played("a/fails", failed()),
+            played("a/known", failed()),
+            played("a/mended", Outcome::Passed),
+        ];
+        let expected = all.each_ref().map(|one| one.expected(&known));
+        assert_eq!(expected, [true, false, true, false]);
+        let text = summary("host", &all, &known);
+        let counts = "2 passed, 1 failed, 1 failed as known, 1 passed that are known to fail";
+        assert_eq!(text, format!("host: {counts}"));
+    }
+
+    #[test]
+    fn a_failure_says_what_the_contract_says_and_what_the_host_wrote() {
+        let one = played("a/fails", Outcome::Failed(vec!["it did not".to_owned()]));
+        let text = one.text(&Known::default());
+        for part in ["FAIL", "a/fails", "It MUST.", "it did not", "| last words"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        let hosts = [("host".to_owned(), vec![one], Known::default())];
+        let xml = to_junit(&hosts).expect("XML");
+        assert!(
+            xml.contains(r#"failures="1""#) && xml.contains("it did not"),
+            "{xml}"
+        );
+        let json = to_json(&hosts[0].0, &hosts[0].1, &hosts[0].2);
+        assert_eq!(json["cases"][0]["passed"], false);
+    }
+}
