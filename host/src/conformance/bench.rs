@@ -409,7 +409,7 @@ impl Bench {
         let otherwise = if self.book.has_failed(&super::checks::plan::PURE) {
             "`plan.pure` failed, and every call begins with a plan"
         } else {
-            "none of the calls is of the kind that it is for"
+            "nothing in the settings file is what it looks at: `--list` says what that is"
         };
         self.book
             .close(Some(&self.connector), otherwise, &missing)

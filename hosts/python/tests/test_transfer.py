@@ -208,16 +208,16 @@ class Transfers(unittest.TestCase):
             self.assertEqual((caught.exception.error or {})["kind"], "cancelled")
             self.assertTrue(self.get(Into(), "large.bin").well, "the next call is another")
 
-    def test_a_cancelled_call_that_cannot_hear_is_ended(self) -> None:
+    def test_a_call_is_cancelled_while_it_waits_for_room(self) -> None:
         with Server() as server:
             (server.root / "large.bin").write_bytes(LARGE)
             self.start(server)
             flow = Into(most=1)
-            # The connector waits for room then, without a look at anything else.
             flow.when_offered = threading.Timer(0.5, self.instance.cancel).start
             with self.assertRaises(CallFailed) as caught:
                 self.get(flow, "large.bin")
-            self.assertEqual(caught.exception.kind, "cancelled")
+            self.assertEqual((caught.exception.kind, flow.made), ("connector", {}))
+            self.assertEqual((caught.exception.error or {})["kind"], "cancelled")
 
     def test_a_body_beyond_the_limit(self) -> None:
         with Server() as server:
