@@ -48,8 +48,6 @@ pub enum Component {
     Probe,
     /// The FTP connector.
     Ftp,
-    /// One of `target/guests`.
-    Guest(String),
     /// `tests/conformance/components/minimal.wat`, with texts of it replaced.
     Minimal(Vec<(String, String)>),
     /// These bytes.

@@ -25,7 +25,6 @@ impl Component {
         };
         match self {
             Self::Probe => Ok(guests::component("probe")),
-            Self::Guest(name) => Ok(guests::component(name)),
             Self::Ftp => write("ftp.wasm", FTP_COMPONENT),
             Self::Bytes(text) => write("it.wasm", text.as_bytes()),
             Self::Minimal(replaced) => {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use super::verdict::word;
 use crate::protocol::contract::{Error, Metadata, Outcome};
 use crate::protocol::event::{Event, Gone, Reply};
 
@@ -122,9 +123,7 @@ impl Ledger {
             Event::Settled { id, outcome } => self.settled.push((id.clone(), outcome.clone())),
             Event::Reported { id, error } => self.reported.push((id.clone(), error.clone())),
             Event::Log { level, message } => {
-                let level = serde_json::to_value(level).unwrap_or_default();
-                self.log
-                    .push(format!("{}: {message}", level.as_str().unwrap_or_default()));
+                self.log.push(format!("{}: {message}", word(level)));
             }
             Event::Progress { what, done, total } => {
                 let total = total.map_or_else(|| "?".to_owned(), |total| total.to_string());

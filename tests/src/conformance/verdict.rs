@@ -89,11 +89,10 @@ fn ending(request: &Request, reply: &Reply, faults: &mut Vec<String>) -> Result<
         Kind::Check => {
             let checked: Checked = serde_json::from_value(ok).context("the reply to `check`")?;
             if let Some(expected) = &expect.steps {
-                let mut found = Vec::new();
-                for step in &checked.steps {
-                    let status = serde_json::to_value(step.status)?;
-                    found.push((step.name.clone(), status.as_str().unwrap_or_default().to_owned()));
-                }
+                let steps = checked.steps.iter();
+                let found: Vec<_> = steps
+                    .map(|step| (step.name.clone(), word(&step.status)))
+                    .collect();
                 same("steps", expected, &found, faults);
             }
         }
@@ -274,7 +273,7 @@ fn kind(error: &Error) -> String {
 }
 
 /// A case of an enum as JSON writes it.
-fn word<T: serde::Serialize>(value: &T) -> String {
+pub fn word<T: serde::Serialize>(value: &T) -> String {
     let value = serde_json::to_value(value).unwrap_or_default();
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
